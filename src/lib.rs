@@ -1,0 +1,7 @@
+//! Atalaya watches: an alert and SLO evaluation daemon in one binary.
+//!
+//! Two pure machines, `evaluator` and `engine`, decide; a thin shell moves bytes. `docs/ARCHITECTURE.md` is the map.
+//! A module uses only modules declared above it, or to its left on its own line of the map, which
+//! `tests/architecture.rs` holds.
+
+pub mod model;

@@ -1,0 +1,3 @@
+//! The `atalaya` binary.
+
+fn main() {}

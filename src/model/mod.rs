@@ -1,0 +1,31 @@
+//! The nouns that every module shares: time, durations, labels, matchers, samples, alerts, notifications and ids.
+//!
+//! Nothing here decides anything. Values are cheap to clone and know how to print themselves as Prometheus and
+//! Alertmanager print them.
+
+mod alert;
+mod duration;
+mod id;
+mod labels;
+mod matcher;
+mod notification;
+mod place;
+mod regex;
+mod sample;
+mod time;
+
+pub use alert::{Alert, AlertStatus};
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use id::{
+    DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName, TargetId,
+};
+pub use labels::{ALERT_NAME, Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
+pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use notification::{
+    GroupNotification, GroupStatus, NoticeNotification, Notification, NotifyReason, RollbackNote, RollbackNotification,
+    RollbackOutcome,
+};
+pub use place::{Place, Problem, Problems};
+pub use regex::{anchored_regex, go_regex};
+pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
+pub use time::Timestamp;
