@@ -5,3 +5,5 @@
 //! `tests/architecture.rs` holds.
 
 pub mod model;
+
+pub mod exposition;
