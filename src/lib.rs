@@ -7,3 +7,7 @@
 pub mod model;
 
 pub mod exposition;
+
+pub mod store;
+
+pub mod promql;

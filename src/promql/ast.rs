@@ -1,0 +1,298 @@
+//! The tree that an expression becomes.
+
+use std::time::Duration;
+
+use super::Span;
+use super::functions::Function;
+use crate::model::Matcher;
+
+/// What an expression evaluates to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ValueType {
+    /// A number.
+    Scalar,
+    /// A number for each of some label sets.
+    Vector,
+    /// Samples for each of some label sets; only functions take it.
+    Matrix,
+    /// A text.
+    String,
+}
+
+impl ValueType {
+    /// As Prometheus names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Vector => "instant vector",
+            Self::Matrix => "range vector",
+            Self::String => "string",
+        }
+    }
+}
+
+/// A node, with its place in the source.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The kinds of nodes.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ExprKind {
+    /// `1.5`, `+Inf`, `5m`
+    Number(f64),
+    /// `"text"`
+    Text(String),
+    /// `up{job="node"} offset 5m`
+    Selector(Selector),
+    /// `up{job="node"}[5m] offset 5m`
+    Range {
+        /// Which series, and the offset.
+        selector: Selector,
+        /// How much of them.
+        range: Duration,
+    },
+    /// `rate(x[5m])[1h:1m] offset 5m`
+    Subquery(Box<Subquery>),
+    /// `rate(x[5m])`
+    Call(Call),
+    /// `sum by (job) (x)`
+    Aggregate(Box<Aggregation>),
+    /// `a + on (job) b`
+    Binary(Box<BinaryOperation>),
+    /// `-x`
+    Negate(Box<Expr>),
+    /// `(x)`
+    Paren(Box<Expr>),
+}
+
+/// Which series, and how far in the past.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Selector {
+    /// As written; the metric name before the braces comes first.
+    pub matchers: Vec<Matcher>,
+    /// Milliseconds into the past; into the future when negative.
+    pub offset_ms: i64,
+}
+
+/// An expression evaluated at many moments.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Subquery {
+    /// What is evaluated.
+    pub expr: Expr,
+    /// How far back.
+    pub range: Duration,
+    /// How far the moments are apart, when it is written.
+    pub step: Option<Duration>,
+    /// Milliseconds into the past; into the future when negative.
+    pub offset_ms: i64,
+}
+
+/// A function and its arguments, which `check` has found to fit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Call {
+    /// Which function.
+    pub(super) function: &'static Function,
+    /// Its arguments.
+    pub args: Vec<Expr>,
+}
+
+impl Call {
+    /// The function's name.
+    pub fn name(&self) -> &'static str {
+        self.function.name
+    }
+}
+
+/// An aggregation over groups of elements.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Aggregation {
+    /// What is made of a group.
+    pub op: AggregateOp,
+    /// The first argument of `topk`, `bottomk`, `quantile` and `count_values`.
+    pub param: Option<Expr>,
+    /// What is aggregated.
+    pub expr: Expr,
+    /// What makes a group.
+    pub grouping: Grouping,
+}
+
+/// What elements of a group have in common.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Grouping {
+    /// These labels; none of them: everything is one group.
+    By(Vec<String>),
+    /// All labels but these and the metric name.
+    Without(Vec<String>),
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum $type {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $type {
+            /// As it is written.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            /// The one that is written like this, in small letters.
+            pub(super) fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// What is made of a group.
+    AggregateOp {
+        /// The sum.
+        Sum = "sum",
+        /// The mean.
+        Avg = "avg",
+        /// The least.
+        Min = "min",
+        /// The greatest.
+        Max = "max",
+        /// How many there are.
+        Count = "count",
+        /// One.
+        Group = "group",
+        /// The k greatest, with their labels.
+        TopK = "topk",
+        /// The k least, with their labels.
+        BottomK = "bottomk",
+        /// A quantile.
+        Quantile = "quantile",
+        /// The standard deviation.
+        StdDev = "stddev",
+        /// The variance.
+        StdVar = "stdvar",
+        /// How many there are of each value.
+        CountValues = "count_values",
+    }
+}
+
+impl AggregateOp {
+    /// The type of its first argument, when it has two.
+    pub fn param_type(self) -> Option<ValueType> {
+        match self {
+            Self::TopK | Self::BottomK | Self::Quantile => Some(ValueType::Scalar),
+            Self::CountValues => Some(ValueType::String),
+            _ => None,
+        }
+    }
+}
+
+words! {
+    /// What stands between two expressions.
+    BinaryOp {
+        /// Addition.
+        Add = "+",
+        /// Subtraction.
+        Subtract = "-",
+        /// Multiplication.
+        Multiply = "*",
+        /// Division.
+        Divide = "/",
+        /// The remainder, with the sign of the left side.
+        Modulo = "%",
+        /// Exponentiation.
+        Power = "^",
+        /// The angle of a point.
+        Atan2 = "atan2",
+        /// Equality.
+        Equal = "==",
+        /// Inequality.
+        NotEqual = "!=",
+        /// Greater.
+        Greater = ">",
+        /// Less.
+        Less = "<",
+        /// Greater or equal.
+        GreaterEqual = ">=",
+        /// Less or equal.
+        LessEqual = "<=",
+        /// Elements of the left side that have a partner on the right.
+        And = "and",
+        /// Elements of the left side, and those of the right side without a partner on the left.
+        Or = "or",
+        /// Elements of the left side that have no partner on the right.
+        Unless = "unless",
+    }
+}
+
+impl BinaryOp {
+    /// Whether it compares, and so filters unless `bool` is written.
+    pub fn is_comparison(self) -> bool {
+        matches!(self, Self::Equal | Self::NotEqual | Self::Greater | Self::Less | Self::GreaterEqual | Self::LessEqual)
+    }
+
+    /// Whether it is `and`, `or` or `unless`.
+    pub fn is_set(self) -> bool {
+        matches!(self, Self::And | Self::Or | Self::Unless)
+    }
+
+    /// How strongly it binds; more is stronger.
+    pub(super) fn precedence(self) -> u8 {
+        match self {
+            Self::Or => 1,
+            Self::And | Self::Unless => 2,
+            op if op.is_comparison() => 3,
+            Self::Add | Self::Subtract => 4,
+            Self::Power => 6,
+            _ => 5,
+        }
+    }
+}
+
+/// Two expressions and what stands between them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BinaryOperation {
+    /// The operator.
+    pub op: BinaryOp,
+    /// Its left side.
+    pub left: Expr,
+    /// Its right side.
+    pub right: Expr,
+    /// `bool`: a comparison gives 0 or 1 instead of filtering.
+    pub returns_bool: bool,
+    /// Which elements of two vectors are partners.
+    pub matching: Matching,
+}
+
+/// Which elements of two vectors are partners.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Matching {
+    /// `on`: only these labels count. Otherwise all labels but these and the metric name.
+    pub is_on: bool,
+    /// The labels of `on` or `ignoring`.
+    pub labels: Vec<String>,
+    /// The side on which several elements may have the same partner; `None` means neither.
+    pub many: Option<MatchingSide>,
+    /// Labels that the result takes from the other side.
+    pub include: Vec<String>,
+}
+
+/// A side of a binary operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MatchingSide {
+    /// `group_left`
+    Left,
+    /// `group_right`
+    Right,
+}

@@ -1,0 +1,435 @@
+//! Text to tree: a Pratt parser.
+//!
+//! `or` binds least, then `and` and `unless`, comparisons, `+` and `-`, `*` `/` `%` `atan2`, and `^`, which alone groups to
+//! the right. A sign binds like `*`; ranges and offsets bind most.
+
+use super::ast::{
+    AggregateOp, Aggregation, BinaryOp, BinaryOperation, Call, Expr, ExprKind, Grouping, Matching, MatchingSide,
+};
+use super::check::{check, check_signed};
+use super::functions;
+use super::lexer::{Lexer, Token, TokenKind, is_reserved};
+use super::{ParseError, Span};
+
+/// The longest expression that is read, in bytes.
+pub const LENGTH_MAX: usize = 256 * 1024;
+
+/// How deep a tree may be. Everything that walks a tree recurs, so this bounds the stack.
+pub const DEPTH_MAX: u32 = 200;
+
+/// Reads an expression and checks its types.
+pub fn parse(source: &str) -> Result<Expr, ParseError> {
+    if source.len() > LENGTH_MAX {
+        let what = format!("the expression is {} bytes long, more than the {LENGTH_MAX} that are read", source.len());
+        return Err(ParseError::new(Span::default(), what));
+    }
+    let mut parser = Parser::new(source)?;
+    let expr = parser.expression(0)?;
+    if parser.token.kind != TokenKind::End {
+        return Err(parser.expected("the end or an operator"));
+    }
+    check(&expr)?;
+    Ok(expr)
+}
+
+pub(super) struct Parser<'a> {
+    source: &'a str,
+    lexer: Lexer<'a>,
+    /// The next token, not yet taken.
+    pub(super) token: Token<'a>,
+    /// Where the token taken last ends.
+    pub(super) taken_end: u32,
+    /// How many expressions are being read around the next token.
+    nesting: u32,
+    /// The height of the tree that was read last.
+    pub(super) height: u32,
+}
+
+impl<'a> Parser<'a> {
+    fn new(source: &'a str) -> Result<Self, ParseError> {
+        let mut lexer = Lexer::new(source);
+        let token = lexer.next()?;
+        Ok(Self { source, lexer, token, taken_end: 0, nesting: 0, height: 0 })
+    }
+
+    /// An expression of operators that bind at least as strongly as `weakest`.
+    fn expression(&mut self, weakest: u8) -> Result<Expr, ParseError> {
+        self.nesting += 1;
+        self.limit_depth(self.nesting)?;
+        let mut left = self.prefix()?;
+        while let Some(op) = self.binary_op()?.filter(|op| op.precedence() >= weakest) {
+            let left_height = self.height;
+            left = self.binary(op, left)?;
+            self.height = self.height.max(left_height) + 1;
+            self.limit_depth(self.height)?;
+        }
+        self.limit_depth(self.height)?;
+        self.nesting -= 1;
+        Ok(left)
+    }
+
+    pub(super) fn limit_depth(&self, depth: u32) -> Result<(), ParseError> {
+        if depth <= DEPTH_MAX {
+            return Ok(());
+        }
+        Err(ParseError::new(self.token.span, format!("the expression is nested deeper than {DEPTH_MAX} levels")))
+    }
+
+    /// The operator that comes next.
+    fn binary_op(&self) -> Result<Option<BinaryOp>, ParseError> {
+        match &self.token.kind {
+            TokenKind::Sign(sign @ ("</" | ">/")) => Err(self.unsupported(&format!("`{sign}`"))),
+            TokenKind::Sign(sign) => Ok(BinaryOp::from_word(sign)),
+            TokenKind::Word(word) => Ok(BinaryOp::from_word(&word.to_ascii_lowercase())),
+            _ => Ok(None),
+        }
+    }
+
+    fn binary(&mut self, op: BinaryOp, left: Expr) -> Result<Expr, ParseError> {
+        self.advance()?;
+        let returns_bool = self.take_word("bool")?;
+        let matching = self.matching()?;
+        let weakest = if op == BinaryOp::Power { op.precedence() } else { op.precedence() + 1 };
+        let right = self.expression(weakest)?;
+        let span = left.span.to(right.span);
+        let operation = BinaryOperation { op, left, right, returns_bool, matching };
+        Ok(Expr { kind: ExprKind::Binary(Box::new(operation)), span })
+    }
+
+    /// `on (a, b) group_left (c)` and its like; may be empty.
+    fn matching(&mut self) -> Result<Matching, ParseError> {
+        let is_on = self.at_word("on");
+        if !is_on && !self.at_word("ignoring") {
+            return Ok(Matching::default());
+        }
+        self.advance()?;
+        let labels = self.label_list()?;
+        let mut matching = Matching { is_on, labels, ..Matching::default() };
+        for (word, side) in [("group_left", MatchingSide::Left), ("group_right", MatchingSide::Right)] {
+            if matching.many.is_none() && self.take_word(word)? {
+                matching.many = Some(side);
+                if self.at_sign("(") {
+                    matching.include = self.label_list()?;
+                }
+            }
+        }
+        for word in ["fill", "fill_left", "fill_right"] {
+            if self.at_word(word) {
+                return Err(self.unsupported(&format!("`{word}`")));
+            }
+        }
+        Ok(matching)
+    }
+
+    /// An operand, with its sign before it and what modifies it behind it.
+    fn prefix(&mut self) -> Result<Expr, ParseError> {
+        self.height = 0;
+        let TokenKind::Sign(sign @ ("+" | "-")) = self.token.kind else {
+            let operand = self.operand()?;
+            return self.postfix(operand);
+        };
+        let start = self.advance()?.span;
+        let operand = self.expression(BinaryOp::Power.precedence())?;
+        let span = start.to(operand.span);
+        let kind = match operand.kind {
+            ExprKind::Number(value) if sign == "-" => ExprKind::Number(-value),
+            ExprKind::Number(value) => ExprKind::Number(value),
+            _ => {
+                self.height += 1;
+                self.signed(sign, operand)?
+            }
+        };
+        Ok(Expr { kind, span })
+    }
+
+    /// A plus changes nothing, but it may not stand before everything.
+    fn signed(&self, sign: &str, operand: Expr) -> Result<ExprKind, ParseError> {
+        check_signed(&operand)?;
+        Ok(if sign == "-" { ExprKind::Negate(Box::new(operand)) } else { operand.kind })
+    }
+
+    fn operand(&mut self) -> Result<Expr, ParseError> {
+        match &mut self.token.kind {
+            TokenKind::Sign("(") => self.paren(),
+            TokenKind::Sign("{") => self.selector(None),
+            TokenKind::Number(value) => {
+                let kind = ExprKind::Number(*value);
+                self.literal(kind)
+            }
+            TokenKind::Duration(duration) => {
+                let kind = ExprKind::Number(duration.as_secs_f64());
+                self.literal(kind)
+            }
+            TokenKind::Text(text) => {
+                let kind = ExprKind::Text(std::mem::take(text));
+                self.literal(kind)
+            }
+            TokenKind::Word(word) if word.eq_ignore_ascii_case("inf") => self.literal(ExprKind::Number(f64::INFINITY)),
+            TokenKind::Word(word) if word.eq_ignore_ascii_case("nan") => self.literal(ExprKind::Number(f64::NAN)),
+            TokenKind::Word(word) if !is_reserved(word) => {
+                let word = *word;
+                self.named(word)
+            }
+            _ => Err(self.expected("an expression")),
+        }
+    }
+
+    fn literal(&mut self, kind: ExprKind) -> Result<Expr, ParseError> {
+        Ok(Expr { kind, span: self.advance()?.span })
+    }
+
+    fn paren(&mut self) -> Result<Expr, ParseError> {
+        let start = self.take_sign("(")?;
+        let inner = self.expression(0)?;
+        self.height += 1;
+        let end = self.take_sign(")")?;
+        Ok(Expr { kind: ExprKind::Paren(Box::new(inner)), span: start.to(end) })
+    }
+
+    /// What a name begins: an aggregation, a call, or a selector.
+    fn named(&mut self, word: &'a str) -> Result<Expr, ParseError> {
+        let name = self.advance()?;
+        let lower = word.to_ascii_lowercase();
+        let begins_aggregation = self.at_sign("(") || self.at_word("by") || self.at_word("without");
+        if begins_aggregation && let Some(op) = AggregateOp::from_word(&lower) {
+            return self.aggregation(op, name.span);
+        }
+        if begins_aggregation && matches!(lower.as_str(), "limitk" | "limit_ratio") {
+            return Err(ParseError::unsupported(name.span, &format!("`{lower}`")));
+        }
+        if self.at_sign("(") {
+            return self.call(word, name.span);
+        }
+        self.selector(Some((word, name.span)))
+    }
+
+    fn aggregation(&mut self, op: AggregateOp, start: Span) -> Result<Expr, ParseError> {
+        let before = self.grouping()?;
+        let (args, mut end) = self.arguments()?;
+        let grouping = match before {
+            Some(grouping) => grouping,
+            None => {
+                let behind = self.grouping()?;
+                if let Some((_, span)) = behind {
+                    end = span;
+                }
+                behind.unwrap_or((Grouping::By(Vec::new()), start))
+            }
+        };
+        let span = start.to(end);
+        let wanted = if op.param_type().is_some() { 2 } else { 1 };
+        let found = args.len();
+        let mut args = args.into_iter();
+        let (param, expr) = match (args.next(), args.next(), args.next()) {
+            (Some(expr), None, None) if wanted == 1 => (None, expr),
+            (Some(param), Some(expr), None) if wanted == 2 => (Some(param), expr),
+            _ => {
+                let plural = if wanted == 1 { "" } else { "s" };
+                let what = format!("`{}` takes {wanted} argument{plural}, found {found}", op.as_str());
+                return Err(ParseError::new(span, what));
+            }
+        };
+        let aggregation = Aggregation { op, param, expr, grouping: grouping.0 };
+        Ok(Expr { kind: ExprKind::Aggregate(Box::new(aggregation)), span })
+    }
+
+    /// `by (a, b)` or `without (a)`, and its place.
+    fn grouping(&mut self) -> Result<Option<(Grouping, Span)>, ParseError> {
+        let start = self.token.span;
+        let is_by = self.at_word("by");
+        if !is_by && !self.at_word("without") {
+            return Ok(None);
+        }
+        self.advance()?;
+        let (labels, end) = self.label_list_span()?;
+        let grouping = if is_by { Grouping::By(labels) } else { Grouping::Without(labels) };
+        Ok(Some((grouping, start.to(end))))
+    }
+
+    fn call(&mut self, name: &str, start: Span) -> Result<Expr, ParseError> {
+        let function = functions::find(name, start)?;
+        let (args, end) = self.arguments()?;
+        Ok(Expr { kind: ExprKind::Call(Call { function, args }), span: start.to(end) })
+    }
+
+    /// Expressions in parentheses, and where the parentheses end.
+    fn arguments(&mut self) -> Result<(Vec<Expr>, Span), ParseError> {
+        self.take_sign("(")?;
+        let mut args = Vec::new();
+        let mut height = 0;
+        while !self.at_sign(")") || !args.is_empty() {
+            args.push(self.expression(0)?);
+            height = height.max(self.height);
+            if !self.at_sign(",") {
+                break;
+            }
+            self.advance()?;
+        }
+        self.height = height + 1;
+        Ok((args, self.take_sign(")")?))
+    }
+
+    /// Ranges, subqueries and offsets behind an operand.
+    fn postfix(&mut self, mut expr: Expr) -> Result<Expr, ParseError> {
+        loop {
+            if self.at_sign("[") {
+                expr = self.range(expr)?;
+            } else if self.at_word("offset") {
+                self.offset(&mut expr)?;
+            } else if self.at_sign("@") {
+                return Err(self.unsupported("`@`"));
+            } else if self.at_word("anchored") || self.at_word("smoothed") {
+                let word = self.found();
+                return Err(self.unsupported(&format!("`{}`", word.trim_matches('"'))));
+            } else {
+                return Ok(expr);
+            }
+        }
+    }
+
+    // What follows looks at the next token, or takes it.
+
+    pub(super) fn advance(&mut self) -> Result<Token<'a>, ParseError> {
+        let next = self.lexer.next()?;
+        self.taken_end = self.token.span.end;
+        Ok(std::mem::replace(&mut self.token, next))
+    }
+
+    pub(super) fn at_sign(&self, sign: &str) -> bool {
+        matches!(self.token.kind, TokenKind::Sign(found) if found == sign)
+    }
+
+    pub(super) fn at_word(&self, word: &str) -> bool {
+        matches!(self.token.kind, TokenKind::Word(found) if found.eq_ignore_ascii_case(word))
+    }
+
+    pub(super) fn take_sign(&mut self, sign: &str) -> Result<Span, ParseError> {
+        if self.at_sign(sign) { Ok(self.advance()?.span) } else { Err(self.expected(&format!("\"{sign}\""))) }
+    }
+
+    pub(super) fn take_sign_if(&mut self, sign: &str) -> Result<bool, ParseError> {
+        let found = self.at_sign(sign);
+        if found {
+            self.advance()?;
+        }
+        Ok(found)
+    }
+
+    fn take_word(&mut self, word: &str) -> Result<bool, ParseError> {
+        let found = self.at_word(word);
+        if found {
+            self.advance()?;
+        }
+        Ok(found)
+    }
+
+    pub(super) fn expected(&self, what: &str) -> ParseError {
+        ParseError::new(self.token.span, format!("expected {what}, found {}", self.found()))
+    }
+
+    pub(super) fn unsupported(&self, feature: &str) -> ParseError {
+        ParseError::unsupported(self.token.span, feature)
+    }
+
+    /// The next token as an error shows it.
+    fn found(&self) -> String {
+        if self.token.kind == TokenKind::End { "the end".to_owned() } else { self.quote(self.token.span) }
+    }
+
+    pub(super) fn quote(&self, span: Span) -> String {
+        const SHOWN_MAX: usize = 40;
+        let text = self.source.get(span.start as usize..span.end as usize).unwrap_or_default();
+        let shown: String = text.chars().take(SHOWN_MAX).collect();
+        format!("\"{shown}{}\"", if shown.len() < text.len() { "…" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prints a tree with all parentheses that say how it was read.
+    fn shape(expr: &Expr) -> String {
+        match &expr.kind {
+            ExprKind::Binary(operation) => {
+                let BinaryOperation { op, left, right, .. } = &**operation;
+                format!("({} {} {})", shape(left), op.as_str(), shape(right))
+            }
+            ExprKind::Negate(inner) => format!("(-{})", shape(inner)),
+            ExprKind::Paren(inner) => shape(inner),
+            _ => expr.to_string(),
+        }
+    }
+
+    #[test]
+    fn operators_bind_as_in_prometheus() {
+        let check = |source: &str, want: &str| assert_eq!(shape(&parse(source).unwrap()), want, "{source}");
+        check("a or b and c unless d or e", "((a or ((b and c) unless d)) or e)");
+        check("a and b > c + d * e ^ f", "(a and (b > (c + (d * (e ^ f)))))");
+        check("a - b - c", "((a - b) - c)");
+        check("a ^ b ^ c", "(a ^ (b ^ c))");
+        check("a * b % c atan2 d / e", "((((a * b) % c) atan2 d) / e)");
+        check("-a ^ b * c", "((-(a ^ b)) * c)");
+        check("a ^ -b * c", "((a ^ (-b)) * c)");
+        check("-a offset 5m + b", "((-a offset 5m) + b)");
+        check("- - 1 + +a", "(1 + a)");
+        check("(a + b) * c", "((a + b) * c)");
+        check("a > bool b == bool c", "((a > b) == c)");
+        check("sum(a) by (x) / on (x) group_left sum by (x) (b)", "(sum by (x) (a) / sum by (x) (b))");
+    }
+
+    #[test]
+    fn keywords_may_name_metrics() {
+        for source in ["sum", "sum(sum)", "by", "offset offset 5m", "a + without", "count{by=\"x\"}", "start", "rate"] {
+            assert!(parse(source).is_ok(), "{source}");
+        }
+    }
+
+    #[test]
+    fn every_node_knows_its_place() {
+        let check = |source: &str, want: &str| {
+            let span = parse(source).unwrap().span;
+            assert_eq!(&source[span.start as usize..span.end as usize], want);
+        };
+        check("  up # all of it", "up");
+        check(" up{a='b'} offset 5m # done", "up{a='b'} offset 5m");
+        check("(rate(x[5m])[1h:] offset 1m)  ", "(rate(x[5m])[1h:] offset 1m)");
+        check("sum(x) by (a) ", "sum(x) by (a)");
+        check("-x + y", "-x + y");
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        let check = |source: &str, spot: &str, want: &str| {
+            let error = parse(source).unwrap_err();
+            assert_eq!(error.what, want, "{source}");
+            assert_eq!(&source[error.span.start as usize..error.span.end as usize], spot, "{source}");
+        };
+        check("sum(x by (a)", "by", r#"expected ")", found "by""#);
+        check("a +", "", "expected an expression, found the end");
+        check("a b", "b", r#"expected the end or an operator, found "b""#);
+        check("(1))", ")", r#"expected the end or an operator, found ")""#);
+        check("topk(x)", "topk(x)", "`topk` takes 2 arguments, found 1");
+        check("sum(a, b)", "sum(a, b)", "`sum` takes 1 argument, found 2");
+        check("sum without (x) (a) by (b)", "by", r#"expected the end or an operator, found "by""#);
+        check("a on (b) c", "on", r#"expected the end or an operator, found "on""#);
+        check("a + group_left (c) b", "group_left", r#"expected an expression, found "group_left""#);
+        check("a @ 5", "@", "`@` is not supported yet");
+        check("a </ b", "</", "`</` is not supported yet");
+        check("rate(a[5m] smoothed)", "smoothed", "`smoothed` is not supported yet");
+        check("a + on (x) fill (0) b", "fill", "`fill` is not supported yet");
+        check("limitk(1, a)", "limitk", "`limitk` is not supported yet");
+    }
+
+    #[test]
+    fn depth_and_length_are_limited() {
+        let refused = |source: &str| parse(source).unwrap_err().what.contains("nested deeper than");
+        assert!(refused(&"(".repeat(100_000)));
+        assert!(refused(&"-".repeat(100_000)));
+        assert!(refused(&"abs(".repeat(50_000)));
+        assert!(refused(&format!("1{}", "+1".repeat(100_000))));
+        assert!(refused(&format!("x{}", "[5m:]".repeat(50_000))));
+        assert!(parse(&format!("{}1{}", "(".repeat(150), ")".repeat(150))).is_ok());
+        assert!(parse(&" ".repeat(LENGTH_MAX + 1)).unwrap_err().what.contains("bytes long"));
+    }
+}

@@ -1,0 +1,173 @@
+//! Prints a tree as PromQL that parses to the same tree.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::ast::{
+    Aggregation, BinaryOperation, Call, Expr, ExprKind, Grouping, Matching, MatchingSide, Selector, Subquery,
+};
+use super::lexer::is_metric_name;
+use super::literal::{Number, Quoted};
+use crate::model::{METRIC_NAME, MatchOp, Matcher, format_duration, is_label_name};
+
+/// Canonical PromQL: one line, one space where one is due, grouping before the argument.
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ExprKind::Number(value) => write!(f, "{}", Number(*value)),
+            ExprKind::Text(text) => write!(f, "{}", Quoted(text)),
+            ExprKind::Selector(selector) => {
+                matchers(f, &selector.matchers)?;
+                offset(f, selector.offset_ms)
+            }
+            ExprKind::Range { selector, range } => range_selector(f, selector, *range),
+            ExprKind::Subquery(query) => subquery(f, query),
+            ExprKind::Call(call) => function_call(f, call),
+            ExprKind::Aggregate(aggregation) => aggregate(f, aggregation),
+            ExprKind::Binary(operation) => binary(f, operation),
+            ExprKind::Negate(expr) => write!(f, "-{expr}"),
+            ExprKind::Paren(expr) => write!(f, "({expr})"),
+        }
+    }
+}
+
+fn matchers(f: &mut fmt::Formatter<'_>, all: &[Matcher]) -> fmt::Result {
+    let (name, rest) = match all.split_first() {
+        Some((first, rest)) if names_metric(first, rest) => (Some(&*first.value), rest),
+        _ => (None, all),
+    };
+    if let Some(name) = name {
+        f.write_str(name)?;
+    }
+    if name.is_some() && rest.is_empty() {
+        return Ok(());
+    }
+    f.write_str("{")?;
+    for (at, matcher) in rest.iter().enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        write!(f, "{comma}{}{}{}", Name(&matcher.name), matcher.op, Quoted(&matcher.value))?;
+    }
+    f.write_str("}")
+}
+
+/// Whether the first matcher can be written before the braces: no other may be about the name then.
+fn names_metric(first: &Matcher, rest: &[Matcher]) -> bool {
+    let is_name = |matcher: &Matcher| &*matcher.name == METRIC_NAME;
+    is_name(first) && first.op == MatchOp::Equal && is_metric_name(&first.value) && !rest.iter().any(is_name)
+}
+
+fn range_selector(f: &mut fmt::Formatter<'_>, selector: &Selector, range: Duration) -> fmt::Result {
+    matchers(f, &selector.matchers)?;
+    write!(f, "[{}]", format_duration(range))?;
+    offset(f, selector.offset_ms)
+}
+
+fn subquery(f: &mut fmt::Formatter<'_>, query: &Subquery) -> fmt::Result {
+    let step = query.step.map(format_duration).unwrap_or_default();
+    write!(f, "{}[{}:{step}]", query.expr, format_duration(query.range))?;
+    offset(f, query.offset_ms)
+}
+
+fn offset(f: &mut fmt::Formatter<'_>, ms: i64) -> fmt::Result {
+    if ms == 0 {
+        return Ok(());
+    }
+    let sign = if ms < 0 { "-" } else { "" };
+    write!(f, " offset {sign}{}", format_duration(Duration::from_millis(ms.unsigned_abs())))
+}
+
+fn function_call(f: &mut fmt::Formatter<'_>, call: &Call) -> fmt::Result {
+    write!(f, "{}(", call.name())?;
+    for (at, arg) in call.args.iter().enumerate() {
+        write!(f, "{}{arg}", if at == 0 { "" } else { ", " })?;
+    }
+    f.write_str(")")
+}
+
+fn aggregate(f: &mut fmt::Formatter<'_>, aggregation: &Aggregation) -> fmt::Result {
+    f.write_str(aggregation.op.as_str())?;
+    match &aggregation.grouping {
+        Grouping::By(labels) if labels.is_empty() => {}
+        Grouping::By(labels) => write!(f, " by ({}) ", Names(labels))?,
+        Grouping::Without(labels) => write!(f, " without ({}) ", Names(labels))?,
+    }
+    match &aggregation.param {
+        Some(param) => write!(f, "({param}, {})", aggregation.expr),
+        None => write!(f, "({})", aggregation.expr),
+    }
+}
+
+fn binary(f: &mut fmt::Formatter<'_>, operation: &BinaryOperation) -> fmt::Result {
+    let returns_bool = if operation.returns_bool { " bool" } else { "" };
+    write!(f, "{} {}{returns_bool}{} {}", operation.left, operation.op.as_str(), operation.matching, operation.right)
+}
+
+impl fmt::Display for Matching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_on || !self.labels.is_empty() || self.many.is_some() {
+            write!(f, " {} ({})", if self.is_on { "on" } else { "ignoring" }, Names(&self.labels))?;
+        }
+        match self.many {
+            Some(MatchingSide::Left) => write!(f, " group_left ({})", Names(&self.include)),
+            Some(MatchingSide::Right) => write!(f, " group_right ({})", Names(&self.include)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A label name, in quotes where it needs them.
+struct Name<'a>(&'a str);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_label_name(self.0) { f.write_str(self.0) } else { write!(f, "{}", Quoted(self.0)) }
+    }
+}
+
+struct Names<'a>(&'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, name) in self.0.iter().enumerate() {
+            write!(f, "{}{}", if at == 0 { "" } else { ", " }, Name(name))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    #[test]
+    fn prints_canonical_promql() {
+        let check = |source: &str, want: &str| {
+            let printed = parse(source).unwrap().to_string();
+            assert_eq!(printed, want);
+            assert_eq!(parse(&printed).unwrap().to_string(), want, "printed again");
+        };
+        check("up", "up");
+        check("up{}", "up");
+        check(r#"{job='node',"up"}"#, r#"up{job="node"}"#);
+        check(r#"{"up",__name__!='x'}"#, r#"{__name__="up", __name__!="x"}"#);
+        check(r#"{"bool"}"#, r#"{__name__="bool"}"#);
+        check(r#"{"my.metric", "a b"=~`\d+`}"#, r#"{__name__="my.metric", "a b"=~"\\d+"}"#);
+        check("SUM(up)BY(job,)", "sum by (job) (up)");
+        check("sum by () (up)", "sum(up)");
+        check("sum without()(up)", "sum without () (up)");
+        check("topk(3,up)", "topk(3, up)");
+        check("rate(x[300]offset 1h)", "rate(x[5m] offset 1h)");
+        check("x offset -90s", "x offset -1m30s");
+        check("max_over_time(rate(x[5m])[1h:])", "max_over_time(rate(x[5m])[1h:])");
+        check("(a+b)[1h:30] offset 5m", "(a + b)[1h:30s] offset 5m");
+        check("a/on(job)group_left(x)b", "a / on (job) group_left (x) b");
+        check("a == BOOL 1", "a == bool 1");
+        check("a and ignoring(x) b", "a and ignoring (x) b");
+        check("a and on() b", "a and on () b");
+        check("-a^2", "-a ^ 2");
+        check("(-a)^2", "(-a) ^ 2");
+        check("- - 1", "1");
+        check("1e3 > bool 5m", "1000 > bool 300");
+        check("-inF", "-Inf");
+    }
+}

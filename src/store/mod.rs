@@ -1,0 +1,328 @@
+//! Series and their samples in memory, for selectors that are known up front.
+//!
+//! A selector is registered before its samples come. When a series first appears it is held against the selectors that
+//! could want it, once; from then on a sample is one push and a selector is a list of series. A series that no selector
+//! wants is not stored, and samples live as long as the longest of their selectors looks back. The store knows no
+//! clock: whoever owns it says when to trim.
+
+mod lineage;
+mod selector;
+mod series;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Duration;
+
+pub use lineage::{Origin, TargetHistory};
+pub use selector::SelectorId;
+pub use series::{Append, Series, SeriesId};
+
+use crate::model::{Labels, Matcher, Sample, TargetId, Timestamp};
+use selector::Selectors;
+
+/// How far an instant selector looks back for the newest sample. A series keeps at least this much.
+pub const LOOKBACK: Duration = Duration::from_secs(5 * 60);
+
+/// All series that registered selectors want, and what is known about the targets they come from.
+#[derive(Debug)]
+pub struct Store {
+    selectors: Selectors,
+    slots: Vec<Slot>,
+    /// Slots whose series was dropped, ready for another.
+    free: Vec<u32>,
+    by_labels: HashMap<Labels, SeriesId>,
+    targets: HashMap<TargetId, TargetHistory>,
+    /// What a stale id refers to: a series without samples.
+    nothing: Series,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// Goes up when the slot is freed, so that an old id does not match what comes after.
+    generation: u32,
+    series: Option<Series>,
+}
+
+impl Store {
+    /// A store without selectors, which therefore keeps nothing yet.
+    pub fn new() -> Self {
+        Self {
+            selectors: Selectors::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_labels: HashMap::new(),
+            targets: HashMap::new(),
+            nothing: Series::new(Labels::empty(), Origin::Report(TargetId::new("")), Duration::ZERO),
+        }
+    }
+
+    /// Registers a selector that looks `reach` back from now. The same matchers in any order are the same selector, which
+    /// then has the longest reach asked for. Series that are already stored are looked through; what came before and was
+    /// not wanted is gone.
+    pub fn register(&mut self, matchers: &[Matcher], reach: Duration) -> SelectorId {
+        let reach = reach.max(LOOKBACK);
+        let (id, is_new) = self.selectors.add(matchers, reach);
+        if is_new {
+            for (index, slot) in self.slots.iter_mut().enumerate() {
+                let Some(series) = &mut slot.series else { continue };
+                if self.selectors.matches(id, series.labels()) {
+                    series.reach_at_least(reach);
+                    self.selectors.join(id, series_id(index, slot.generation));
+                }
+            }
+        } else {
+            for member in self.selectors.members(id) {
+                if let Some(series) = live(&mut self.slots, *member) {
+                    series.reach_at_least(reach);
+                }
+            }
+        }
+        id
+    }
+
+    /// How many selectors are registered. When it grows, a series that was not wanted before may be wanted now, so a
+    /// cache of answers of [`Store::series_for`] must ask again about the `None`s.
+    pub fn selector_count(&self) -> usize {
+        self.selectors.len()
+    }
+
+    /// The series with these labels, created if some registered selector wants it; `None` when none does (then it is not
+    /// kept). An existing series keeps the origin it was created with.
+    pub fn series_for(&mut self, labels: &Labels, origin: &Origin) -> Option<SeriesId> {
+        if let Some(id) = self.by_labels.get(labels) {
+            return Some(*id);
+        }
+        let wanted_by = self.selectors.wanting(labels);
+        let reach = wanted_by.iter().map(|id| self.selectors.reach(*id)).max()?;
+        let series = Series::new(labels.clone(), origin.clone(), reach);
+        let id = self.occupy(series)?;
+        for selector in wanted_by {
+            self.selectors.join(selector, id);
+        }
+        self.by_labels.insert(labels.clone(), id);
+        Some(id)
+    }
+
+    /// Adds a sample. Only samples newer than the newest one of the series are stored.
+    pub fn append(&mut self, id: SeriesId, sample: Sample) -> Append {
+        match live(&mut self.slots, id) {
+            Some(series) => series.append(sample),
+            None => {
+                debug_assert!(false, "append to the dropped series {id:?}");
+                Append::OutOfOrder
+            }
+        }
+    }
+
+    /// A series. An id that `trim` has dropped is a series without labels and samples.
+    pub fn series(&self, id: SeriesId) -> &Series {
+        let slot = self.slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation);
+        debug_assert!(slot.is_some(), "read of the dropped series {id:?}");
+        slot.and_then(|slot| slot.series.as_ref()).unwrap_or(&self.nothing)
+    }
+
+    /// Ids of the series that pass all matchers: at once for a registered set, otherwise by a look at every series.
+    pub fn matching(&self, matchers: &[Matcher]) -> Cow<'_, [SeriesId]> {
+        match self.selectors.find(matchers) {
+            Some(id) => Cow::Borrowed(self.selectors.members(id)),
+            None => Cow::Owned(self.scan(matchers)),
+        }
+    }
+
+    /// Ids of the series that a selector wants.
+    pub fn selected(&self, id: SelectorId) -> &[SeriesId] {
+        self.selectors.members(id)
+    }
+
+    /// Notes that a target was scraped.
+    pub fn record_scrape(&mut self, target: &TargetId, at: Timestamp, ok: bool) {
+        match self.targets.get_mut(target) {
+            Some(history) => history.record(at, ok),
+            None => drop(self.targets.insert(target.clone(), TargetHistory::new(at, ok))),
+        }
+    }
+
+    /// What is known about a target; `None` when it was never scraped.
+    pub fn target(&self, target: &TargetId) -> Option<&TargetHistory> {
+        self.targets.get(target)
+    }
+
+    /// Drops samples that no selector reaches from `now` or later, and series without samples, but not those of a target
+    /// whose last scrape failed: they say whose silence it is. Returns the ids dropped, which whoever caches ids must
+    /// forget.
+    pub fn trim(&mut self, now: Timestamp) -> Vec<SeriesId> {
+        let mut dropped = Vec::new();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let Some(series) = &mut slot.series else { continue };
+            series.trim(now);
+            let is_lost = self.targets.get(series.origin().target()).is_some_and(|target| !target.last_ok);
+            if series.is_empty() && !is_lost {
+                dropped.push(series_id(index, slot.generation));
+            }
+        }
+        for id in &dropped {
+            self.vacate(*id);
+        }
+        self.selectors.prune(&dropped);
+        dropped
+    }
+
+    /// How many series are stored.
+    pub fn series_count(&self) -> usize {
+        self.by_labels.len()
+    }
+
+    fn scan(&self, matchers: &[Matcher]) -> Vec<SeriesId> {
+        let all = self.slots.iter().enumerate();
+        all.filter_map(|(index, slot)| {
+            let series = slot.series.as_ref()?;
+            let matches = matchers.iter().all(|matcher| matcher.matches(series.labels()));
+            matches.then(|| series_id(index, slot.generation))
+        })
+        .collect()
+    }
+
+    /// Puts a series into a slot; `None` when all four billion are taken.
+    fn occupy(&mut self, series: Series) -> Option<SeriesId> {
+        if let Some(free) = self.free.pop() {
+            let slot = &mut self.slots[free as usize];
+            slot.series = Some(series);
+            return Some(SeriesId { slot: free, generation: slot.generation });
+        }
+        let slot = u32::try_from(self.slots.len()).ok()?;
+        self.slots.push(Slot { generation: 0, series: Some(series) });
+        Some(SeriesId { slot, generation: 0 })
+    }
+
+    fn vacate(&mut self, id: SeriesId) {
+        let slot = &mut self.slots[id.slot as usize];
+        if let Some(series) = slot.series.take() {
+            self.by_labels.remove(series.labels());
+        }
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(id.slot);
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn live(slots: &mut [Slot], id: SeriesId) -> Option<&mut Series> {
+    let slot = slots.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation)?;
+    slot.series.as_mut()
+}
+
+fn series_id(index: usize, generation: u32) -> SeriesId {
+    // `occupy` gives out no index that does not fit.
+    SeriesId { slot: u32::try_from(index).unwrap_or(u32::MAX), generation }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MatchOp;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn origin() -> Origin {
+        Origin::Scraped(TargetId::new("node"))
+    }
+
+    fn matchers(list: &[(&str, MatchOp, &str)]) -> Vec<Matcher> {
+        list.iter().map(|(name, op, value)| Matcher::new(*name, *op, *value).unwrap()).collect()
+    }
+
+    fn named(name: &str) -> Vec<Matcher> {
+        matchers(&[("__name__", MatchOp::Equal, name)])
+    }
+
+    fn labels(name: &str, job: &str) -> Labels {
+        Labels::from_pairs([("__name__", name), ("job", job)])
+    }
+
+    /// Stores one sample and returns the series, if it is wanted.
+    fn push(store: &mut Store, labels: &Labels, seconds: i64) -> Option<SeriesId> {
+        let id = store.series_for(labels, &origin())?;
+        assert_eq!(store.append(id, Sample { at: at(seconds), value: 1.0 }), Append::Stored);
+        Some(id)
+    }
+
+    #[test]
+    fn keeps_only_what_is_wanted() {
+        let mut store = Store::new();
+        let up = store.register(&named("up"), Duration::ZERO);
+        let by_job = store.register(&matchers(&[("job", MatchOp::Regex, "a|b")]), Duration::ZERO);
+        let (a, c) = (push(&mut store, &labels("up", "a"), 1), push(&mut store, &labels("up", "c"), 1));
+        let b = push(&mut store, &labels("down", "b"), 1);
+        assert_eq!(push(&mut store, &labels("down", "c"), 1), None);
+        assert_eq!(store.series_count(), 3);
+        assert_eq!(store.selected(up), [a.unwrap(), c.unwrap()]);
+        assert_eq!(store.selected(by_job), [a.unwrap(), b.unwrap()]);
+        assert_eq!(store.series_for(&labels("up", "a"), &origin()), a);
+    }
+
+    #[test]
+    fn a_late_selector_finds_what_is_stored() {
+        let mut store = Store::new();
+        store.register(&named("up"), Duration::ZERO);
+        let a = push(&mut store, &labels("up", "a"), 1).unwrap();
+        push(&mut store, &labels("up", "b"), 1);
+        let late = store.register(&matchers(&[("job", MatchOp::Equal, "a")]), Duration::from_secs(3600));
+        assert_eq!(store.selected(late), [a]);
+        assert_eq!(store.trim(at(1 + 3599)).len(), 1, "b is only wanted for the lookback");
+        assert_eq!(store.trim(at(1 + 3600)), [a]);
+        assert_eq!(store.series_count(), 0);
+    }
+
+    #[test]
+    fn the_order_of_matchers_does_not_matter() {
+        let mut store = Store::new();
+        let mut list = matchers(&[("job", MatchOp::Equal, "a"), ("__name__", MatchOp::Equal, "up")]);
+        let id = store.register(&list, Duration::ZERO);
+        list.reverse();
+        assert_eq!(store.register(&list, Duration::ZERO), id);
+        let a = push(&mut store, &labels("up", "a"), 1).unwrap();
+        assert!(matches!(store.matching(&list), Cow::Borrowed([only]) if *only == a));
+        assert!(matches!(store.matching(&named("up")), Cow::Owned(found) if found == [a]));
+        assert_eq!(store.selector_count(), 1);
+    }
+
+    #[test]
+    fn registering_again_lengthens_the_reach() {
+        let mut store = Store::new();
+        store.register(&named("up"), Duration::ZERO);
+        let a = push(&mut store, &labels("up", "a"), 0).unwrap();
+        store.register(&named("up"), Duration::from_secs(1000));
+        store.register(&named("up"), Duration::from_secs(10));
+        assert_eq!(store.trim(at(999)), []);
+        assert_eq!(store.trim(at(1000)), [a]);
+    }
+
+    #[test]
+    fn a_dropped_id_never_comes_back() {
+        let mut store = Store::new();
+        let up = store.register(&named("up"), Duration::ZERO);
+        let old = push(&mut store, &labels("up", "a"), 0).unwrap();
+        assert_eq!(store.trim(at(300)), [old]);
+        let new = push(&mut store, &labels("up", "b"), 300).unwrap();
+        assert_ne!(old, new);
+        assert_eq!(store.selected(up), [new]);
+        assert_eq!(store.series(new).labels(), &labels("up", "b"));
+    }
+
+    #[test]
+    fn a_target_remembers_its_first_good_scrape() {
+        let (mut store, target) = (Store::new(), TargetId::new("node"));
+        assert_eq!(store.target(&target), None);
+        for (seconds, ok) in [(1, false), (2, true), (3, false), (4, true)] {
+            store.record_scrape(&target, at(seconds), ok);
+        }
+        let history = TargetHistory { last_at: at(4), last_ok: true, first_at: at(1), first_ok_at: Some(at(2)) };
+        assert_eq!(store.target(&target), Some(&history));
+    }
+}

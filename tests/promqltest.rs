@@ -1,0 +1,375 @@
+//! Runs Prometheus's own PromQL scripts, read from the folder that `ATALAYA_TESTDATA` names.
+//!
+//! Of each script we run the instant queries that our parser accepts and that touch no native histogram. Set
+//! `PROMQLTEST_LIST=1` to see what fails.
+
+use script::check;
+
+#[test]
+fn aggregators() {
+    check("aggregators", 86);
+}
+
+#[test]
+fn functions() {
+    check("functions", 174);
+}
+
+#[test]
+fn histograms() {
+    check("histograms", 70);
+}
+
+#[test]
+fn literals() {
+    check("literals", 20);
+}
+
+#[test]
+fn operators() {
+    check("operators", 75);
+}
+
+#[test]
+fn selectors_and_offsets() {
+    check("selectors", 23);
+}
+
+#[test]
+fn staleness() {
+    check("staleness", 12);
+}
+
+#[test]
+fn subquery() {
+    check("subquery", 28);
+}
+
+#[test]
+fn trigonometry() {
+    check("trig_functions", 15);
+}
+
+#[test]
+fn collisions() {
+    check("collision", 2);
+}
+
+/// Prometheus's scripts expect names to be dropped at the end of a query; we drop them at once, as a Prometheus without
+/// feature flags does. What depends on the difference fails.
+#[test]
+fn name_dropping() {
+    check("name_label_dropping", 16);
+}
+
+/// Reads and runs scripts.
+#[expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a script that we cannot read fails, and counts are the result"
+)]
+mod script {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use atalaya::model::{Labels, MatchOp, Matcher, Sample, TargetId, Timestamp, parse_duration, stale_nan};
+    use atalaya::promql::{Element, Expr, ExprKind, Value, evaluate, parse, selectors};
+    use atalaya::store::{Append, Origin, Store};
+
+    /// How many queries of a script have to pass. What is missing from the number that is run is a known gap.
+    pub(super) fn check(script: &str, floor: usize) {
+        let Some(folder) = testdata(script) else { return };
+        let text = std::fs::read_to_string(folder.join(format!("{script}.test"))).unwrap();
+        let mut run = Run::new();
+        for block in blocks(&text) {
+            run.block(&block);
+        }
+        let Run { passed, failures, skipped, .. } = run;
+        let ran = passed + failures.len();
+        println!("{script}.test: {passed} of {ran} pass; not run: {skipped:?}");
+        if std::env::var("PROMQLTEST_LIST").is_ok_and(|value| value == "1") {
+            failures.iter().take(20).for_each(|failure| println!("  {failure}"));
+        }
+        assert!(passed >= floor, "{script}: {passed} passed, not {floor}; first: {:?}", failures.first());
+    }
+
+    /// The folder of Prometheus's test data; `None` says on the test's output what is skipped.
+    fn testdata(script: &str) -> Option<PathBuf> {
+        let folder = std::env::var("ATALAYA_TESTDATA").unwrap_or_else(|_| "../shared/testdata".to_owned());
+        let folder = PathBuf::from(folder).join("promqltest");
+        if folder.is_dir() {
+            return Some(folder);
+        }
+        let required = std::env::var("ATALAYA_REQUIRE_TESTDATA").is_ok_and(|value| value == "1");
+        assert!(!required, "{} is required but not there", folder.display());
+        println!("skipped: {script}.test: there is no folder {}", folder.display());
+        None
+    }
+
+    /// Commands with the lines that belong to them. An empty line or a comment ends one, and so does the next command.
+    fn blocks(text: &str) -> Vec<Vec<&str>> {
+        let mut blocks: Vec<Vec<&str>> = Vec::new();
+        let mut is_open = false;
+        for line in text.lines().map(str::trim) {
+            let is_command = ["clear", "load", "eval"].iter().any(|command| line.starts_with(command));
+            match blocks.last_mut() {
+                _ if line.is_empty() || line.starts_with('#') => is_open = false,
+                Some(block) if is_open && !is_command => block.push(line),
+                _ => {
+                    blocks.push(vec![line]);
+                    is_open = true;
+                }
+            }
+        }
+        blocks
+    }
+
+    /// A script under way.
+    struct Run {
+        store: Store,
+        /// Names of metrics that have native histograms among their samples.
+        native: Vec<String>,
+        passed: usize,
+        failures: Vec<String>,
+        skipped: Skipped,
+    }
+
+    /// Queries that are not run, by reason.
+    #[derive(Debug, Default)]
+    struct Skipped {
+        /// Ranges of moments, for which we have no evaluation.
+        range: usize,
+        /// Native histograms, or a range vector as the result.
+        value: usize,
+        /// Not supported by our parser.
+        syntax: usize,
+    }
+
+    impl Run {
+        fn new() -> Self {
+            Self {
+                store: everything(),
+                native: Vec::new(),
+                passed: 0,
+                failures: Vec::new(),
+                skipped: Skipped::default(),
+            }
+        }
+
+        fn block(&mut self, lines: &[&str]) {
+            let (command, rest) = lines[0].split_once(char::is_whitespace).unwrap_or((lines[0], ""));
+            match command {
+                "clear" => {
+                    self.store = everything();
+                    self.native.clear();
+                }
+                "load" | "load_with_nhcb" => self.load(rest, &lines[1..], command == "load_with_nhcb"),
+                _ if rest.starts_with("instant at ") => {
+                    let (at, source) = rest["instant at ".len()..].trim().split_once(' ').unwrap();
+                    self.eval(command, millis(at), source.trim(), &lines[1..]);
+                }
+                _ => self.skipped.range += 1,
+            }
+        }
+
+        fn load(&mut self, step: &str, lines: &[&str], as_native_too: bool) {
+            let step = millis(step.trim());
+            let mut loaded: Vec<(Labels, Vec<Option<f64>>)> = Vec::new();
+            for line in lines {
+                let (series, values) = split_series(line);
+                let labels = labels_of(series);
+                if values.contains("{{") {
+                    self.native.push(labels.metric_name().to_owned());
+                }
+                if as_native_too {
+                    let name = labels.metric_name();
+                    let suffix = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+                    self.native.extend(suffix.map(str::to_owned));
+                }
+                // A series that comes twice in one load has the later samples.
+                loaded.retain(|(other, _)| *other != labels);
+                loaded.push((labels, expand(values)));
+            }
+            for (labels, values) in loaded {
+                let id = self.store.series_for(&labels, &Origin::Scraped(TargetId::new("script"))).unwrap();
+                for (at, value) in (0..).zip(values) {
+                    let Some(value) = value else { continue };
+                    let appended = self.store.append(id, Sample { at: Timestamp::from_millis(at * step), value });
+                    assert_eq!(appended, Append::Stored, "{labels}");
+                }
+            }
+        }
+
+        fn eval(&mut self, command: &str, at: i64, source: &str, lines: &[&str]) {
+            let fails = command == "eval_fail" || lines.iter().any(|line| line.starts_with("expect fail"));
+            let is_ordered = command == "eval_ordered" || lines.contains(&"expect ordered");
+            if lines.iter().any(|line| line.contains("{{") || line.starts_with("expect range vector")) {
+                self.skipped.value += 1;
+                return;
+            }
+            let found = match parse(source) {
+                Err(error) if error.what.ends_with("is not supported yet") => {
+                    self.skipped.syntax += 1;
+                    return;
+                }
+                Err(error) => Err(error.to_string()),
+                Ok(expr) if self.touches_native(&expr) => {
+                    self.skipped.value += 1;
+                    return;
+                }
+                Ok(expr) => evaluate(&expr, &self.store, Timestamp::from_millis(at)).map_err(|error| error.to_string()),
+            };
+            let verdict = match found {
+                Err(error) if fails => expected_message(lines, &error),
+                Err(error) => Err(error),
+                Ok(value) if fails => Err(format!("must fail, but is {value:?}")),
+                Ok(value) => compare(&value, lines, is_ordered),
+            };
+            match verdict {
+                Ok(()) => self.passed += 1,
+                Err(why) => self.failures.push(format!("{source} at {at} ms: {why}")),
+            }
+        }
+
+        fn touches_native(&self, expr: &Expr) -> bool {
+            let selects = |matchers: &[Matcher], name: &str| {
+                matchers
+                    .iter()
+                    .filter(|matcher| &*matcher.name == "__name__")
+                    .all(|matcher| matcher.matches_value(name))
+            };
+            selectors(expr).iter().any(|used| self.native.iter().any(|name| selects(&used.matchers, name)))
+        }
+    }
+
+    /// A store that keeps whatever comes.
+    fn everything() -> Store {
+        let mut store = Store::new();
+        let any = Matcher::new("__name__", MatchOp::Regex, ".*").unwrap();
+        store.register(&[any], Duration::from_secs(1 << 40));
+        store
+    }
+
+    fn millis(text: &str) -> i64 {
+        let duration = parse_duration(text).unwrap_or_else(|_| Duration::from_secs_f64(text.parse().unwrap()));
+        i64::try_from(duration.as_millis()).unwrap()
+    }
+
+    /// A series and what stands behind it.
+    fn split_series(line: &str) -> (&str, &str) {
+        let mut is_quoted = false;
+        let mut is_braced = false;
+        let end = line.find(|c: char| {
+            match c {
+                '"' => is_quoted = !is_quoted,
+                '{' if !is_quoted => is_braced = true,
+                '}' if !is_quoted => is_braced = false,
+                c => return c.is_whitespace() && !is_quoted && !is_braced,
+            }
+            false
+        });
+        let (series, values) = line.split_at(end.unwrap_or(line.len()));
+        (series, values.trim())
+    }
+
+    fn labels_of(series: &str) -> Labels {
+        match parse(series).map(|expr| expr.kind) {
+            Ok(ExprKind::Selector(selector)) => Labels::from_pairs(
+                selector.matchers.iter().map(|matcher| (matcher.name.clone(), matcher.value.clone())),
+            ),
+            _ if series == "{}" => Labels::empty(),
+            other => panic!("{series}: {other:?}"),
+        }
+    }
+
+    /// The values of a series; `None` is a gap, and so is a native histogram.
+    fn expand(values: &str) -> Vec<Option<f64>> {
+        let mut expanded = Vec::new();
+        let mut rest = values;
+        while !rest.is_empty() {
+            let mut depth = 0;
+            let end = rest.find(|c: char| {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                depth == 0 && c.is_whitespace()
+            });
+            let (token, after) = rest.split_at(end.unwrap_or(rest.len()));
+            expand_token(token, &mut expanded);
+            rest = after.trim_start();
+        }
+        expanded
+    }
+
+    fn expand_token(token: &str, expanded: &mut Vec<Option<f64>>) {
+        let (head, times) = match token.rsplit_once('x') {
+            Some((head, times)) if !times.ends_with('}') => (head, times.parse::<usize>().ok()),
+            _ => (token, None),
+        };
+        if head.starts_with("{{") {
+            expanded.extend(std::iter::repeat_n(None, times.map_or(1, |times| times + 1)));
+        } else if head == "_" {
+            expanded.extend(std::iter::repeat_n(None, times.unwrap_or(1)));
+        } else if head == "stale" {
+            expanded.push(Some(stale_nan()));
+        } else {
+            let (start, step) = start_and_step(head);
+            let mut value = start;
+            for _ in 0..=times.unwrap_or(0) {
+                expanded.push(Some(value));
+                value += step;
+            }
+        }
+    }
+
+    /// `1-2` is 1 and -2; `1e-5` is a number.
+    fn start_and_step(text: &str) -> (f64, f64) {
+        if let Ok(value) = text.parse() {
+            return (value, 0.0);
+        }
+        let signs = text.char_indices().skip(1).filter(|(_, c)| matches!(c, '+' | '-'));
+        let parts = signs.filter_map(|(at, _)| Some((text[..at].parse().ok()?, text[at..].parse().ok()?)));
+        parts.last().unwrap_or_else(|| panic!("{text} is no value"))
+    }
+
+    fn expected_message(lines: &[&str], error: &str) -> Result<(), String> {
+        let wanted = lines.iter().find_map(|line| line.strip_prefix("expect fail")?.trim().strip_prefix("msg:"));
+        match wanted.map(str::trim) {
+            Some(wanted) if !error.starts_with(wanted) => Err(format!("fails with {error:?}, not with {wanted:?}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a value is what the lines of a query expect.
+    fn compare(value: &Value, lines: &[&str], is_ordered: bool) -> Result<(), String> {
+        let text = lines.iter().find_map(|line| line.strip_prefix("expect string "));
+        let lines: Vec<&str> = lines.iter().copied().filter(|line| !line.starts_with("expect ")).collect();
+        let is_right = match value {
+            Value::String(found) => {
+                text.is_some_and(|text| parse(text).is_ok_and(|text| text.kind == ExprKind::Text(found.clone())))
+            }
+            Value::Scalar(found) => matches!(lines.as_slice(), [only] if almost_equal(*found, only.parse().unwrap())),
+            Value::Vector(found) => {
+                let wanted = lines.iter().map(|line| {
+                    let (series, value) = split_series(line);
+                    Element { labels: labels_of(series), value: value.parse().unwrap() }
+                });
+                same_elements(found, wanted.collect(), is_ordered)
+            }
+        };
+        if is_right { Ok(()) } else { Err(format!("is {value:?}, not {lines:?}")) }
+    }
+
+    fn same_elements(found: &[Element], mut wanted: Vec<Element>, is_ordered: bool) -> bool {
+        let mut found = found.to_vec();
+        if !is_ordered {
+            found.sort_by(|a, b| a.labels.cmp(&b.labels));
+            wanted.sort_by(|a, b| a.labels.cmp(&b.labels));
+        }
+        found.len() == wanted.len()
+            && found.iter().zip(&wanted).all(|(a, b)| a.labels == b.labels && almost_equal(a.value, b.value))
+    }
+
+    fn almost_equal(a: f64, b: f64) -> bool {
+        const EPSILON: f64 = 1e-6;
+        a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= EPSILON * (a.abs() + b.abs()).min(f64::MAX)
+    }
+}
