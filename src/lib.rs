@@ -11,3 +11,5 @@ pub mod exposition;
 pub mod store;
 
 pub mod promql;
+
+pub mod template;

@@ -1,0 +1,330 @@
+//! A template cut into literal text and actions, and actions into tokens.
+
+use super::Trouble;
+
+/// A part of a template.
+#[derive(Debug)]
+pub(super) enum Piece<'a> {
+    /// Text to be copied, already trimmed as the markers beside it say. May be empty.
+    Text(&'a str),
+    /// What stands between `{{` and `}}`.
+    Action { at: usize, tokens: Vec<Token<'a>> },
+}
+
+/// A token of an action, with the byte offset at which it starts.
+#[derive(Clone, Debug)]
+pub(super) struct Token<'a> {
+    pub(super) at: usize,
+    pub(super) kind: TokenKind<'a>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum TokenKind<'a> {
+    /// A function or a keyword.
+    Word(&'a str),
+    /// `$labels.job` or `.Labels.job`: a variable, if one is named, and the fields behind it.
+    Path {
+        variable: Option<&'a str>,
+        fields: Vec<&'a str>,
+    },
+    /// A string, escapes undone.
+    Text(String),
+    /// A number as it stands there.
+    Number(&'a str),
+    Open,
+    Close,
+    Pipe,
+    /// `:=`, `=` or `,`: what sets variables.
+    Assign,
+}
+
+/// White space as Go's templates know it; any other is an unexpected character.
+const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
+/// Cuts a template into pieces.
+pub(super) fn cut(source: &str) -> Result<Vec<Piece<'_>>, Trouble> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    let mut trim = false;
+    loop {
+        let open = source[at..].find("{{").map(|length| at + length);
+        let mut text = &source[at..open.unwrap_or(source.len())];
+        if trim {
+            text = text.trim_start_matches(SPACE);
+        }
+        let Some(open) = open else {
+            pieces.push(Piece::Text(text));
+            return Ok(pieces);
+        };
+        at = open + 2;
+        if let Some(rest) = source[at..].strip_prefix('-')
+            && rest.starts_with(SPACE)
+        {
+            text = text.trim_end_matches(SPACE);
+            at += 2;
+        }
+        pieces.push(Piece::Text(text));
+        if source[at..].starts_with("/*") {
+            (at, trim) = comment(source, open, at)?;
+        } else {
+            let mut action = Action { source, open, at, tokens: Vec::new() };
+            trim = action.read()?;
+            at = action.at;
+            pieces.push(Piece::Action { at: open, tokens: action.tokens });
+        }
+    }
+}
+
+/// Skips a comment; answers where its braces end, and whether they trim what follows.
+fn comment(source: &str, open: usize, at: usize) -> Result<(usize, bool), Trouble> {
+    let Some(length) = source[at + 2..].find("*/") else {
+        return Err(Trouble::new(open, "this comment is never closed by `*/}}`"));
+    };
+    let at = at + 2 + length + 2;
+    closing(&source[at..])
+        .map(|(length, trim)| (at + length, trim))
+        .ok_or_else(|| Trouble::new(open, "a comment cannot share its braces with anything else"))
+}
+
+/// Whether closing braces stand at the beginning: how long they are, and whether they trim what follows.
+fn closing(rest: &str) -> Option<(usize, bool)> {
+    if rest.starts_with("}}") {
+        return Some((2, false));
+    }
+    let trimming = rest.strip_prefix(SPACE)?.starts_with("-}}");
+    trimming.then_some((4, true))
+}
+
+/// The inside of one pair of braces.
+struct Action<'a> {
+    source: &'a str,
+    open: usize,
+    at: usize,
+    tokens: Vec<Token<'a>>,
+}
+
+impl<'a> Action<'a> {
+    fn rest(&self) -> &'a str {
+        &self.source[self.at..]
+    }
+
+    /// Reads up to the closing braces; answers whether they trim what follows.
+    fn read(&mut self) -> Result<bool, Trouble> {
+        loop {
+            if let Some((length, trim)) = closing(self.rest()) {
+                self.at += length;
+                return Ok(trim);
+            }
+            let Some(c) = self.rest().chars().next() else {
+                return Err(Trouble::new(self.open, "this `{{` is never closed by `}}`"));
+            };
+            match c {
+                _ if SPACE.contains(&c) => self.at += 1,
+                '(' => self.push(TokenKind::Open, 1),
+                ')' => self.push(TokenKind::Close, 1),
+                '|' => self.push(TokenKind::Pipe, 1),
+                ',' | '=' => self.push(TokenKind::Assign, 1),
+                ':' if self.rest().starts_with(":=") => self.push(TokenKind::Assign, 2),
+                _ => self.operand(c)?,
+            }
+        }
+    }
+
+    fn push(&mut self, kind: TokenKind<'a>, length: usize) {
+        self.tokens.push(Token { at: self.at, kind });
+        self.at += length;
+    }
+
+    /// Reads what can be an argument. Behind it something must follow that ends it.
+    fn operand(&mut self, first: char) -> Result<(), Trouble> {
+        let second = self.rest().chars().nth(1);
+        match first {
+            '"' => self.string()?,
+            '`' => {
+                let Some(length) = self.rest()[1..].find('`') else { return Err(self.open_string()) };
+                let text = self.rest()[1..=length].replace('\r', "");
+                self.push(TokenKind::Text(text), length + 2);
+            }
+            '\'' => return Err(Trouble::unsupported(self.at, "a character constant")),
+            '.' if second.is_some_and(|c| c.is_ascii_digit()) => self.number(),
+            '0'..='9' | '+' | '-' => self.number(),
+            '.' | '$' => self.path(first),
+            '/' if second == Some('*') => {
+                return Err(Trouble::new(self.at, "a comment must follow its `{{` directly"));
+            }
+            _ if is_word(first) => {
+                let word = self.word();
+                self.push(TokenKind::Word(word), word.len());
+            }
+            _ if first.is_whitespace() => {
+                let what = format!("unexpected character U+{:04X}", u32::from(first));
+                return Err(Trouble::new(self.at, what).with_hint(Some("use plain spaces".to_owned())));
+            }
+            _ => return Err(Trouble::new(self.at, format!("unexpected character `{}`", visible(first)))),
+        }
+        match self.rest().chars().next() {
+            None | Some('|' | ')' | ',' | '=' | ':' | '}') => Ok(()),
+            // `labels.job`: that the function is unknown says more than that a space is missing.
+            Some('.') if is_word(first) && !first.is_ascii_digit() => Ok(()),
+            Some(c) if SPACE.contains(&c) => Ok(()),
+            Some(c) => {
+                let what = format!("expected a space, `|`, `)` or `}}}}` before `{}`", visible(c));
+                Err(Trouble::new(self.at, what))
+            }
+        }
+    }
+
+    /// The letters and digits from here on.
+    fn word(&self) -> &'a str {
+        let rest = self.rest();
+        &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())]
+    }
+
+    fn path(&mut self, first: char) {
+        let start = self.at;
+        let mut variable = None;
+        if first == '$' {
+            self.at += 1;
+            let name = self.word();
+            self.at += name.len();
+            variable = Some(&self.source[start..self.at]);
+        }
+        let mut fields = Vec::new();
+        while self.rest().starts_with('.') {
+            self.at += 1;
+            let name = self.word();
+            self.at += name.len();
+            fields.push(name);
+        }
+        self.tokens.push(Token { at: start, kind: TokenKind::Path { variable, fields } });
+    }
+
+    fn number(&mut self) {
+        let rest = self.rest();
+        let mut before = ' ';
+        let ends = |c: char| {
+            let sign = matches!(c, '+' | '-') && matches!(before, ' ' | 'e' | 'E');
+            before = c;
+            !(sign || is_word(c) || c == '.')
+        };
+        let text = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        self.push(TokenKind::Number(text), text.len());
+    }
+
+    fn open_string(&self) -> Trouble {
+        Trouble::new(self.at, "this string is never closed")
+    }
+
+    fn string(&mut self) -> Result<(), Trouble> {
+        let mut text = String::new();
+        let mut chars = self.rest().char_indices().skip(1);
+        while let Some((offset, c)) = chars.next() {
+            match c {
+                '"' => {
+                    self.push(TokenKind::Text(text), offset + 1);
+                    return Ok(());
+                }
+                '\n' => break,
+                '\\' => {
+                    let (c, length) = escape(&self.rest()[offset + 1..], self.at + offset)?;
+                    text.push(c);
+                    for _ in 0..length {
+                        chars.next();
+                    }
+                }
+                _ => text.push(c),
+            }
+        }
+        Err(self.open_string())
+    }
+}
+
+/// A character as a one-line message shows it.
+fn visible(c: char) -> String {
+    if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
+}
+
+fn is_word(c: char) -> bool {
+    c == '_' || c.is_alphanumeric()
+}
+
+/// What an escape means and how many characters it has behind its backslash, which stands at `at`.
+fn escape(rest: &str, at: usize) -> Result<(char, usize), Trouble> {
+    let Some(kind) = rest.chars().next() else { return Err(Trouble::new(at, "this string is never closed")) };
+    let plain = match kind {
+        'a' => '\u{7}',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'v' => '\u{b}',
+        '\\' | '"' => kind,
+        'x' | 'u' | 'U' | '0'..='7' => return numeric_escape(rest, kind, at),
+        _ => {
+            let hint = Some("use `\\\\` for a backslash".to_owned());
+            return Err(Trouble::new(at, format!("unknown escape `\\{}`", visible(kind))).with_hint(hint));
+        }
+    };
+    Ok((plain, 1))
+}
+
+fn numeric_escape(rest: &str, kind: char, at: usize) -> Result<(char, usize), Trouble> {
+    let (from, length, radix) = match kind {
+        'x' => (1, 3, 16),
+        'u' => (1, 5, 16),
+        'U' => (1, 9, 16),
+        _ => (0, 3, 8),
+    };
+    let digits = rest.get(from..length).filter(|digits| digits.chars().all(|c| c.is_digit(radix)));
+    let Some(code) = digits.and_then(|digits| u32::from_str_radix(digits, radix).ok()) else {
+        return Err(Trouble::new(at, format!("the escape `\\{kind}` lacks digits")));
+    };
+    // In Go these two mean a byte, and bytes above ASCII need not make text.
+    if code > 0x7f && (kind == 'x' || radix == 8) {
+        return Err(Trouble::unsupported(at, "an escaped byte above 0x7f"));
+    }
+    match char::from_u32(code) {
+        Some(c) => Ok((c, length)),
+        None => Err(Trouble::new(at, "this escape means no character")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(inside: &str) -> Vec<TokenKind<'_>> {
+        let mut action = Action { source: inside, open: 0, at: 0, tokens: Vec::new() };
+        action.read().unwrap_or_else(|trouble| panic!("{inside}: {trouble:?}"));
+        action.tokens.into_iter().map(|token| token.kind).collect()
+    }
+
+    #[test]
+    fn cuts_paths_numbers_and_strings() {
+        let path = |variable, fields: &[&'static str]| TokenKind::Path { variable, fields: fields.to_vec() };
+        let check = |inside: &'static str, expected: &[TokenKind<'_>]| assert_eq!(tokens(inside), expected, "{inside}");
+        check("$labels.job}}", &[path(Some("$labels"), &["job"])]);
+        check(".Labels.job}}", &[path(None, &["Labels", "job"])]);
+        check("$.Value|x}}", &[path(Some("$"), &["Value"]), TokenKind::Pipe, TokenKind::Word("x")]);
+        check(". }}", &[path(None, &[""])]);
+        check("-1.5e+3 .5 1}}", &[TokenKind::Number("-1.5e+3"), TokenKind::Number(".5"), TokenKind::Number("1")]);
+        check("\"a}}\\n\\x41\\101\\u00e9\\\"\"}}", &[TokenKind::Text("a}}\nAAé\"".to_owned())]);
+        check("`a\\n\r\n` -}}", &[TokenKind::Text("a\\n\n".to_owned())]);
+        check("$x:=1}}", &[path(Some("$x"), &[]), TokenKind::Assign, TokenKind::Number("1")]);
+    }
+
+    #[test]
+    fn refuses_escapes_that_make_no_text() {
+        let check = |inside: &str, expected: &str| {
+            let mut action = Action { source: inside, open: 0, at: 0, tokens: Vec::new() };
+            assert_eq!(action.read().unwrap_err().what, expected, "{inside}");
+        };
+        check("\"\\xff\"}}", "an escaped byte above 0x7f is not supported yet");
+        check("\"\\377\"}}", "an escaped byte above 0x7f is not supported yet");
+        check("\"\\x4\"}}", "the escape `\\x` lacks digits");
+        check("\"\\ud800\"}}", "this escape means no character");
+        check("\"\\", "this string is never closed");
+        check("\"a\n\"}}", "this string is never closed");
+    }
+}
