@@ -13,3 +13,5 @@ pub mod store;
 pub mod promql;
 
 pub mod template;
+
+pub mod rule;

@@ -1,0 +1,280 @@
+//! The instances of one rule: an evaluation's result in, what changed out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Alert, AlertStatus, Labels, RuleId, Timestamp};
+
+use super::instance::{Observation, Transition, step};
+use super::{InstanceState, RuleError, Seen, Timing};
+
+/// How old the annotations of a firing alert may get before those of now are passed on: Prometheus's resend delay.
+const REFRESH_AFTER: Duration = Duration::from_secs(60);
+
+/// One alert of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// The alert's labels.
+    pub labels: Labels,
+    /// The labels of the element behind it.
+    pub element: Labels,
+    /// What it tells people, as of when it was last seen.
+    pub annotations: Labels,
+    /// The value when it was last seen.
+    pub value: f64,
+    /// Where it is in its life.
+    pub state: InstanceState,
+    /// Since when it cannot be measured, if it cannot.
+    pub unknown_since: Option<Timestamp>,
+    /// Whether it comes from before a restart and has not been seen since.
+    pub restored: bool,
+    /// When its annotations were last passed on.
+    refreshed_at: Timestamp,
+}
+
+/// An instance as it is kept over restarts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceRow {
+    /// Its rule.
+    pub rule: RuleId,
+    /// The alert's labels.
+    pub labels: Labels,
+    /// The labels of the element behind it.
+    pub element: Labels,
+    /// What it tells people.
+    pub annotations: Labels,
+    /// The value when it was last seen; text, because JSON has no infinities.
+    pub value: String,
+    /// Where it is in its life.
+    pub state: InstanceState,
+}
+
+/// Something that changed: an instance's row, and the alert when others are to hear of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The alert's labels.
+    pub labels: Labels,
+    /// The row to keep; none when the instance is gone.
+    pub row: Option<InstanceRow>,
+    /// What happened, if the state changed in a way that has a name.
+    pub transition: Option<Transition>,
+    /// The alert as others are to know it now, if it fires or has just resolved.
+    pub alert: Option<Alert>,
+}
+
+impl Instance {
+    /// The alert as others are to know it; none while it is pending.
+    fn alert(&self, status: AlertStatus, link: &str) -> Option<Alert> {
+        Some(Alert {
+            labels: self.labels.clone(),
+            annotations: self.annotations.clone(),
+            status,
+            starts_at: self.state.fired_at()?,
+            generator_url: link.to_owned(),
+        })
+    }
+}
+
+/// All instances of one rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleInstances {
+    rule: RuleId,
+    timing: Timing,
+    instances: BTreeMap<Labels, Instance>,
+}
+
+impl RuleInstances {
+    /// A rule without instances.
+    pub fn new(rule: RuleId, timing: Timing) -> Self {
+        Self { rule, timing, instances: BTreeMap::new() }
+    }
+
+    /// Brings back an instance from before a restart.
+    pub fn restore(&mut self, row: InstanceRow) {
+        let instance = Instance {
+            labels: row.labels.clone(),
+            element: row.element,
+            annotations: row.annotations,
+            value: row.value.parse().unwrap_or(f64::NAN),
+            state: row.state,
+            unknown_since: None,
+            restored: true,
+            refreshed_at: row.state.active_at(),
+        };
+        self.instances.insert(row.labels, instance);
+    }
+
+    /// The instances, in order of their labels.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Instance> {
+        self.instances.values()
+    }
+
+    /// The alerts that fire.
+    pub fn firing(&self, link: &str) -> Vec<Alert> {
+        self.instances.values().filter_map(|instance| instance.alert(AlertStatus::Firing, link)).collect()
+    }
+
+    /// Takes in an evaluation at `now`: what it saw, or why it saw nothing. `is_unknown` says whether an instance that
+    /// is absent could not have been measured; `link` is where its expression can be looked at.
+    pub fn apply(
+        &mut self,
+        result: Result<Vec<Seen>, RuleError>,
+        is_unknown: impl Fn(&Instance) -> bool,
+        link: &str,
+        now: Timestamp,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut absent: BTreeSet<Labels> = self.instances.keys().cloned().collect();
+        let failed = result.is_err();
+        for seen in result.unwrap_or_default() {
+            absent.remove(&seen.labels);
+            changes.extend(self.see(seen, link, now));
+        }
+        for labels in absent {
+            let unknown = failed || is_unknown(&self.instances[&labels]);
+            changes.extend(self.miss(&labels, unknown, link, now));
+        }
+        changes
+    }
+
+    fn see(&mut self, seen: Seen, link: &str, now: Timestamp) -> Option<Change> {
+        let before = self.instances.get(&seen.labels);
+        let (state, transition) = step(before.map(|it| it.state), Observation::Present, self.timing, now);
+        let state = state?;
+        let (old_state, old_annotations, refreshed_at) =
+            before.map_or((None, None, now), |it| (Some(it.state), Some(&it.annotations), it.refreshed_at));
+        let stale =
+            old_annotations.is_some_and(|old| *old != seen.annotations) && now.since(refreshed_at) >= REFRESH_AFTER;
+        let changed = old_state != Some(state) || stale;
+        let instance = Instance {
+            labels: seen.labels.clone(),
+            element: seen.element,
+            annotations: seen.annotations,
+            value: seen.value,
+            state,
+            unknown_since: None,
+            restored: false,
+            refreshed_at: if changed { now } else { refreshed_at },
+        };
+        let change = changed.then(|| self.change(&instance, Some(state), transition, link, now));
+        self.instances.insert(seen.labels, instance);
+        change
+    }
+
+    fn miss(&mut self, labels: &Labels, unknown: bool, link: &str, now: Timestamp) -> Option<Change> {
+        let instance = self.instances.get_mut(labels)?;
+        if unknown {
+            instance.unknown_since.get_or_insert(now);
+            return None;
+        }
+        instance.unknown_since = None;
+        instance.restored = false;
+        let before = instance.state;
+        let (state, transition) = step(Some(before), Observation::Absent, self.timing, now);
+        if let Some(state) = state {
+            instance.state = state;
+        }
+        let instance = instance.clone();
+        if state.is_none() {
+            self.instances.remove(labels);
+        }
+        (state != Some(before)).then(|| self.change(&instance, state, transition, link, now))
+    }
+
+    fn change(
+        &self,
+        instance: &Instance,
+        state: Option<InstanceState>,
+        transition: Option<Transition>,
+        link: &str,
+        now: Timestamp,
+    ) -> Change {
+        let row = state.map(|state| InstanceRow {
+            rule: self.rule.clone(),
+            labels: instance.labels.clone(),
+            element: instance.element.clone(),
+            annotations: instance.annotations.clone(),
+            value: instance.value.to_string(),
+            state,
+        });
+        let status = match transition {
+            Some(Transition::Resolved) => AlertStatus::Resolved { at: now },
+            _ => AlertStatus::Firing,
+        };
+        let alert = instance.alert(status, link);
+        Change { labels: instance.labels.clone(), row, transition, alert }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn seen(pod: &str, text: &str) -> Seen {
+        let element = Labels::from_pairs([("pod", pod)]);
+        let mut labels = element.edit();
+        labels.set("alertname", "A");
+        let annotations = Labels::from_pairs([("summary", text)]);
+        Seen { labels: labels.build(), element, annotations, value: 1.0 }
+    }
+
+    fn instances(hold_s: u64) -> RuleInstances {
+        let timing = Timing { hold: Duration::from_secs(hold_s), keep_firing_for: Duration::ZERO };
+        RuleInstances::new(RuleId::new("f;g;A{}"), timing)
+    }
+
+    fn transitions(changes: &[Change]) -> Vec<(String, Option<Transition>)> {
+        changes.iter().map(|change| (change.labels.get("pod").to_owned(), change.transition)).collect()
+    }
+
+    #[test]
+    fn a_failed_evaluation_changes_nothing() {
+        let mut rule = instances(0);
+        rule.apply(Ok(vec![seen("a", "x")]), |_| false, "", at(0));
+        assert_eq!(rule.apply(Err(RuleError::NotAVector), |_| false, "", at(60)), []);
+        assert_eq!(rule.iter().next().unwrap().unknown_since, Some(at(60)));
+        let changes = rule.apply(Ok(vec![]), |_| false, "", at(120));
+        assert_eq!(transitions(&changes), [("a".to_owned(), Some(Transition::Resolved))]);
+        assert_eq!(changes[0].row, None);
+        assert_eq!(changes[0].alert.as_ref().unwrap().status, AlertStatus::Resolved { at: at(120) });
+    }
+
+    #[test]
+    fn only_the_absent_that_could_not_be_measured_stay() {
+        let mut rule = instances(0);
+        rule.apply(Ok(vec![seen("a", "x"), seen("b", "x")]), |_| false, "", at(0));
+        let changes = rule.apply(Ok(vec![]), |it| it.element.get("pod") == "a", "", at(15));
+        assert_eq!(transitions(&changes), [("b".to_owned(), Some(Transition::Resolved))]);
+        assert_eq!(rule.iter().len(), 1);
+    }
+
+    #[test]
+    fn new_annotations_pass_at_most_once_a_minute() {
+        let mut rule = instances(0);
+        let count =
+            |rule: &mut RuleInstances, text: &str, s| rule.apply(Ok(vec![seen("a", text)]), |_| false, "", at(s)).len();
+        assert_eq!(count(&mut rule, "1", 0), 1);
+        assert_eq!(count(&mut rule, "2", 30), 0);
+        assert_eq!(count(&mut rule, "3", 60), 1);
+        assert_eq!(count(&mut rule, "3", 200), 0);
+    }
+
+    #[test]
+    fn pending_goes_on_over_a_restart() {
+        let mut rule = instances(60);
+        let changes = rule.apply(Ok(vec![seen("a", "x")]), |_| false, "", at(0));
+        let row = changes[0].row.clone().unwrap();
+        let mut again = instances(60);
+        again.restore(serde_json::from_str(&serde_json::to_string(&row).unwrap()).unwrap());
+        assert!(again.iter().next().unwrap().restored);
+        let changes = again.apply(Ok(vec![seen("a", "x")]), |_| false, "", at(60));
+        assert_eq!(transitions(&changes), [("a".to_owned(), Some(Transition::Fired))]);
+        assert!(!again.iter().next().unwrap().restored);
+    }
+}
