@@ -15,3 +15,5 @@ pub mod promql;
 pub mod template;
 
 pub mod rule;
+
+pub mod evaluator;
