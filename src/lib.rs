@@ -17,3 +17,5 @@ pub mod template;
 pub mod rule;
 
 pub mod evaluator;
+
+pub mod receiver;

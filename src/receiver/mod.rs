@@ -1,0 +1,225 @@
+//! How each kind of integration is told something, and what its answers mean.
+//!
+//! A receiver is two pure functions: `render` makes a [`Request`] from a notification, `classify` makes an [`Outcome`]
+//! from the [`Reply`]. `transport` carries the one out and the other back. A secret appears here by name only, so nothing
+//! that is rendered, compared or logged can give one away.
+
+mod mrkdwn;
+mod outcome;
+mod pagerduty;
+mod rollback;
+mod severity;
+mod slack;
+mod slack_message;
+mod told;
+mod webhook;
+mod words;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest};
+
+use crate::model::{DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
+
+pub use outcome::Outcome;
+pub use pagerduty::PagerDuty;
+pub use rollback::Rollback;
+pub use slack::Slack;
+pub use webhook::Webhook;
+
+/// An integration of a receiver: where notifications go, and in which language.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Receiver {
+    /// A Slack channel.
+    Slack(Slack),
+    /// A PagerDuty service.
+    PagerDuty(PagerDuty),
+    /// Anything that understands Alertmanager's webhook.
+    Webhook(Webhook),
+    /// What carries out rollbacks.
+    Rollback(Rollback),
+}
+
+impl Receiver {
+    /// What it speaks.
+    pub fn kind(&self) -> IntegrationKind {
+        match self {
+            Self::Slack(_) => IntegrationKind::Slack,
+            Self::PagerDuty(_) => IntegrationKind::PagerDuty,
+            Self::Webhook(_) => IntegrationKind::Webhook,
+            Self::Rollback(_) => IntegrationKind::Rollback,
+        }
+    }
+
+    /// Whether it wants to hear that alerts have resolved.
+    pub fn send_resolved(&self) -> bool {
+        match self {
+            Self::Slack(slack) => slack.send_resolved,
+            Self::PagerDuty(pagerduty) => pagerduty.send_resolved,
+            Self::Webhook(webhook) => webhook.send_resolved,
+            Self::Rollback(_) => false,
+        }
+    }
+
+    /// What to send. Every receiver has an answer to every notification, if only to say that it is not meant for it.
+    pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Request {
+        match self {
+            Self::Slack(slack) => slack.render(note, context),
+            Self::PagerDuty(pagerduty) => pagerduty.render(note, context),
+            Self::Webhook(webhook) => webhook.render(note, context),
+            Self::Rollback(rollback) => rollback.render(note, context),
+        }
+    }
+
+    /// What an answer means.
+    pub fn classify(&self, reply: &Reply) -> Outcome {
+        match self {
+            Self::Slack(slack) => slack.classify(reply),
+            Self::PagerDuty(pagerduty) => pagerduty.classify(reply),
+            Self::Webhook(webhook) => webhook.classify(reply),
+            Self::Rollback(rollback) => rollback.classify(reply),
+        }
+    }
+}
+
+/// What `render` needs to know beside the notification.
+#[derive(Clone, Copy, Debug)]
+pub struct RenderContext<'a> {
+    /// The delivery; the same on every attempt.
+    pub delivery: &'a DeliveryId,
+    /// How to reach the message that told this before, if there is one.
+    pub handle: Option<&'a Handle>,
+    /// Where our own pages are; empty when nobody said.
+    pub external_url: &'a str,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// How to reach the same message or incident again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Handle {
+    /// A message in Slack.
+    Slack {
+        /// The channel's id, which Slack wants for an update even if the post named the channel.
+        channel: String,
+        /// The message in it.
+        ts: String,
+    },
+    /// An alert in PagerDuty.
+    #[serde(rename = "pagerduty")]
+    PagerDuty {
+        /// Its deduplication key.
+        dedup_key: String,
+    },
+}
+
+/// What `transport` is asked to do.
+#[expect(clippy::large_enum_variant, reason = "made one at a time and sent at once; a box would only get in the way")]
+#[derive(Clone, PartialEq, Debug)]
+pub enum Request {
+    /// A call over HTTP.
+    Http(HttpRequest),
+    /// A call of Slack's Web API.
+    Slack(SlackRequest),
+}
+
+/// A call over HTTP with a JSON body.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub url: Endpoint,
+    /// Headers beside those that every call has; nothing secret.
+    pub headers: Vec<(String, String)>,
+    /// The body, but for what is secret in it.
+    pub body: serde_json::Value,
+    /// A JSON pointer to the member of the body that `transport` sets to a secret, and which.
+    pub body_secret: Option<(String, SecretName)>,
+    /// The Standard Webhooks signature that `transport` makes at each attempt.
+    pub signature: Option<Signature>,
+    /// How long the whole call may take.
+    pub timeout: Duration,
+}
+
+/// An HTTP method.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// `POST`.
+    Post,
+}
+
+/// A URL.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Endpoint {
+    /// One that anybody may see.
+    Plain(String),
+    /// One that is itself a secret, as with incoming webhooks.
+    Secret(SecretName),
+}
+
+/// What a request is signed with, and as which message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Signature {
+    /// The message's id, the same on every attempt. Has no `.`, which separates the parts that are signed.
+    pub id: String,
+    /// The key, `whsec_…`.
+    pub secret: SecretName,
+}
+
+/// A call of Slack's Web API.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SlackRequest {
+    /// The API's base URL, without a trailing slash.
+    pub api_url: String,
+    /// The bot's token.
+    pub token: SecretName,
+    /// The method with its arguments.
+    pub call: SlackCall,
+    /// How long the whole call may take.
+    pub timeout: Duration,
+}
+
+/// A method of Slack's Web API with its arguments.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SlackCall {
+    /// `chat.postMessage`.
+    Post(SlackApiChatPostMessageRequest),
+    /// `chat.update`.
+    Update(SlackApiChatUpdateRequest),
+}
+
+/// What came back. Has no secret in it, even if the other side repeated one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// An HTTP response.
+    Http {
+        /// The status.
+        status: u16,
+        /// How long the other side asks us to wait.
+        retry_after: Option<Duration>,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// Slack did as asked.
+    SlackDone {
+        /// The channel's id.
+        channel: String,
+        /// The message in it.
+        ts: String,
+    },
+    /// Slack answered `ok: false`.
+    SlackRefused {
+        /// Slack's word for it.
+        code: String,
+        /// How long Slack asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// No answer, or none that can be understood; or the request could not be made at all.
+    Failed {
+        /// The reason with all its causes.
+        why: String,
+    },
+}

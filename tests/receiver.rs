@@ -1,0 +1,326 @@
+//! What every receiver sends, as goldens in `tests/receiver/<kind>/`, and the promises that all of them share.
+//!
+//! `ATALAYA_BLESS=1 cargo test --test receiver` writes the goldens anew; read the difference before you keep it.
+
+#[path = "receiver/stories.rs"]
+mod stories;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use atalaya::model::{DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
+use atalaya::receiver::{
+    Endpoint, Handle, Outcome, PagerDuty, Receiver, RenderContext, Reply, Request, Rollback, Slack, SlackCall, Webhook,
+};
+use serde_json::{Value, json};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+fn receivers() -> [Receiver; 4] {
+    [
+        Receiver::Slack(Slack {
+            api_url: "https://slack.com/api".into(),
+            token: SecretName::new("slack-token"),
+            channel: "#enova-alerts".into(),
+            send_resolved: true,
+            timeout: TIMEOUT,
+        }),
+        Receiver::PagerDuty(PagerDuty {
+            url: "https://events.pagerduty.com/v2/enqueue".into(),
+            routing_key: SecretName::new("pagerduty-key"),
+            send_resolved: true,
+            timeout: TIMEOUT,
+        }),
+        Receiver::Webhook(webhook(0)),
+        Receiver::Rollback(Rollback {
+            url: Endpoint::Plain("https://deploy.enova.example/rollback".into()),
+            secret: SecretName::new("rollback-key"),
+            timeout: TIMEOUT,
+        }),
+    ]
+}
+
+fn webhook(max_alerts: usize) -> Webhook {
+    Webhook { url: Endpoint::Secret(SecretName::new("hook-url")), send_resolved: true, max_alerts, timeout: TIMEOUT }
+}
+
+fn render(receiver: &Receiver, note: &Notification, handle: Option<&Handle>) -> Request {
+    let delivery = DeliveryId::new("d_01JX2R8K3M");
+    let external_url = "https://atalaya.enova.example";
+    receiver.render(note, &RenderContext { delivery: &delivery, handle, external_url, now: stories::now() })
+}
+
+/// A request as JSON, with secrets by name.
+#[expect(clippy::unwrap_used, reason = "part of a test")]
+fn view(request: &Request) -> Value {
+    match request {
+        Request::Http(http) => json!({
+            "method": format!("{:?}", http.method).to_uppercase(),
+            "url": match &http.url {
+                Endpoint::Plain(url) => url.clone(),
+                Endpoint::Secret(name) => format!("the secret {name}"),
+            },
+            "headers": http.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
+            "body": http.body,
+            "body_secret": http.body_secret.as_ref().map(|(pointer, name)| format!("{name} at {pointer}")),
+            "signature": http.signature.as_ref().map(|signature| format!("{} by {}", signature.id, signature.secret)),
+            "timeout_s": http.timeout.as_secs(),
+        }),
+        Request::Slack(slack) => {
+            let (method, arguments) = match &slack.call {
+                SlackCall::Post(call) => ("chat.postMessage", serde_json::to_value(call).unwrap()),
+                SlackCall::Update(call) => ("chat.update", serde_json::to_value(call).unwrap()),
+            };
+            json!({
+                "method": format!("{}/{method}", slack.api_url),
+                "token": format!("the secret {}", slack.token),
+                "arguments": arguments,
+                "timeout_s": slack.timeout.as_secs(),
+            })
+        }
+    }
+}
+
+#[test]
+fn requests_are_as_blessed() {
+    let bless = std::env::var_os("ATALAYA_BLESS").is_some();
+    for receiver in receivers() {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/receiver").join(receiver.kind().as_str());
+        let mut expected_files = Vec::new();
+        for (name, note, is_update) in stories::all() {
+            let handle = match receiver.kind() {
+                IntegrationKind::Slack => Handle::Slack { channel: "C0123".into(), ts: "1764000000.000100".into() },
+                _ => Handle::PagerDuty { dedup_key: "kept-key".into() },
+            };
+            let request = render(&receiver, &note, is_update.then_some(&handle));
+            let text = format!("{:#}\n", view(&request));
+            let path = folder.join(format!("{name}.json"));
+            if bless {
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(&path, &text).unwrap();
+            }
+            let golden = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(golden == text, "{} is not what is rendered now:\n{text}", path.display());
+            expected_files.push(format!("{name}.json"));
+        }
+        let mut files: Vec<String> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        expected_files.sort();
+        assert_eq!(files, expected_files, "{} holds what no story tells", folder.display());
+    }
+}
+
+/// The promises of Slack: at most this many characters in such a place, and blocks in a message.
+#[expect(clippy::unwrap_used, reason = "part of a test")]
+fn check_slack_limits(arguments: &Value) {
+    let chars = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
+    let mut blocks: Vec<&Value> = arguments["blocks"].as_array().unwrap().iter().collect();
+    blocks.extend(arguments["attachments"][0]["blocks"].as_array().unwrap());
+    assert!(blocks.len() <= 50, "{} blocks", blocks.len());
+    let all: usize = blocks.iter().map(|block| block.to_string().chars().count()).sum();
+    assert!(all <= 13_200, "{all} characters in blocks");
+    assert!((1..=4000).contains(&chars(&arguments["text"])), "{} characters of text", chars(&arguments["text"]));
+    let first = arguments["attachments"][0]["blocks"][0]["text"]["text"].as_str().unwrap();
+    assert!(!first.starts_with('…'), "no alert is shown: {first}");
+    for block in blocks {
+        let kind = block["type"].as_str().unwrap();
+        let (length, max) = match kind {
+            "header" => (chars(&block["text"]["text"]), 150),
+            "section" => (chars(&block["text"]["text"]), 3000),
+            "context" => (chars(&block["elements"][0]["text"]), 3000),
+            other => panic!("a block of type {other}"),
+        };
+        assert!((1..=max).contains(&length), "{length} characters in a {kind}");
+    }
+}
+
+#[expect(clippy::unwrap_used, reason = "part of a test")]
+fn check_limits(receiver: &Receiver, request: &Request) {
+    let value = view(request);
+    match receiver.kind() {
+        IntegrationKind::Slack => check_slack_limits(&value["arguments"]),
+        IntegrationKind::PagerDuty => {
+            let body = &value["body"];
+            assert!(body.to_string().len() + 100 <= 512_000, "{} bytes", body.to_string().len());
+            let summary = body["payload"]["summary"].as_str().unwrap_or("resolved").chars().count();
+            assert!((1..=1024).contains(&summary), "a summary of {summary} characters");
+            assert!(body["dedup_key"].as_str().unwrap().len() <= 255);
+        }
+        IntegrationKind::Webhook | IntegrationKind::Rollback => {}
+    }
+}
+
+#[test]
+fn limits_hold_for_ten_thousand_alerts_with_long_texts() {
+    let storms =
+        stories::long_texts().into_iter().flat_map(|text| [1, 2, 60].map(|count| stories::storm(count, &text)));
+    // Of ten thousand alerts with texts as long as those nothing more is to be learned, and they take a gigabyte.
+    let storms = storms.chain(["long text ", "\"\n"].map(|piece| stories::storm(10_000, &piece.repeat(50))));
+    let stories = stories::all().into_iter().map(|(_, note, _)| note);
+    let [slack, pagerduty, ..] = receivers();
+    for note in storms.chain(stories) {
+        for receiver in [&slack, &pagerduty] {
+            check_limits(receiver, &render(receiver, &note, None));
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_counted() {
+    let note = stories::storm(60, "short");
+    let [slack, pagerduty, ..] = receivers();
+
+    let message = view(&render(&slack, &note, None))["arguments"].clone();
+    let blocks = message["attachments"][0]["blocks"].as_array().unwrap();
+    // The last two say how many are left out, and what all have in common. Half of the alerts fire, and come first.
+    let shown = blocks.len() - 2;
+    assert!((10..=20).contains(&shown), "{shown} alerts shown");
+    let sentence = format!("…and {} more: {} firing, 30 resolved", 60 - shown, 30 - shown);
+    assert_eq!(blocks[shown]["text"]["text"], sentence);
+
+    let note = stories::storm(10_000, &"text ".repeat(100));
+    let details = view(&render(&pagerduty, &note, None))["body"]["payload"]["custom_details"].clone();
+    let told = details["firing"].as_array().unwrap().len() + details["resolved"].as_array().unwrap().len();
+    assert!(told > 50, "{told} alerts told");
+    let sentence = format!("and {} more alerts, which do not fit into an event of PagerDuty (512 KB)", 10_000 - told);
+    assert_eq!(details["left_out"], sentence);
+
+    let body = view(&render(&Receiver::Webhook(webhook(50)), &note, None))["body"].clone();
+    assert_eq!(body["alerts"].as_array().unwrap().len(), 50);
+    assert_eq!(body["truncatedAlerts"], 9950);
+    let body = view(&render(&Receiver::Webhook(webhook(0)), &note, None))["body"].clone();
+    assert_eq!(body["alerts"].as_array().unwrap().len(), 10_000);
+    assert_eq!(body["truncatedAlerts"], 0);
+}
+
+/// Every attempt at a delivery sends what the first one sent, but for what Slack says about the time.
+#[test]
+fn a_repeat_is_recognisable() {
+    for receiver in receivers() {
+        for (name, note, _) in stories::all() {
+            let delivery = DeliveryId::new("d_01JX2R8K3M");
+            let at = |now: Timestamp| {
+                let context = RenderContext { delivery: &delivery, handle: None, external_url: "", now };
+                view(&receiver.render(&note, &context))
+            };
+            let (first, second) = (at(stories::now()), at(stories::now() + Duration::from_secs(90)));
+            if receiver.kind() == IntegrationKind::Slack {
+                let delivery_of = |view: &Value| view["arguments"]["metadata"]["event_payload"]["delivery"].clone();
+                assert_eq!(delivery_of(&first), "d_01JX2R8K3M");
+                assert_eq!(delivery_of(&second), "d_01JX2R8K3M");
+            } else {
+                assert_eq!(first, second, "{} {name}", receiver.kind());
+            }
+        }
+    }
+}
+
+/// Only a claim may look like one.
+#[test]
+fn nothing_but_a_claim_asks_for_a_rollback() {
+    let [.., rollback] = receivers();
+    for (name, note, _) in stories::all() {
+        let is_claim = matches!(note, Notification::Rollback(_));
+        let body = view(&render(&rollback, &note, None))["body"].clone();
+        assert_eq!(body["type"] == "rollout.rollback.requested", is_claim, "{name}");
+    }
+}
+
+fn http(status: u16, retry_after_s: Option<u64>) -> Reply {
+    Reply::Http { status, retry_after: retry_after_s.map(Duration::from_secs), body: String::new() }
+}
+
+/// What an outcome is, with the time to wait.
+fn word(outcome: &Outcome) -> (&'static str, Option<u64>) {
+    match outcome {
+        Outcome::Delivered { .. } => ("delivered", None),
+        Outcome::Retry { after, .. } => ("retry", after.map(|after| after.as_secs())),
+        Outcome::Lost { .. } => ("lost", None),
+        Outcome::Rejected { .. } => ("rejected", None),
+    }
+}
+
+#[test]
+fn statuses_mean_the_same_to_all() {
+    for receiver in receivers() {
+        let check = |reply: &Reply, expected: &str, after: Option<u64>| {
+            assert_eq!(word(&receiver.classify(reply)), (expected, after), "{} {reply:?}", receiver.kind());
+        };
+        if receiver.kind() != IntegrationKind::Slack {
+            for status in [200, 201, 202, 204] {
+                check(&http(status, None), "delivered", None);
+            }
+        }
+        for status in [301, 302, 307, 400, 401, 403, 404, 409, 410, 413, 422] {
+            check(&http(status, Some(5)), "rejected", None);
+        }
+        for status in [408, 425, 429, 500, 502, 503, 504, 599, 600] {
+            check(&http(status, None), "retry", None);
+            check(&http(status, Some(7)), "retry", Some(7));
+        }
+        check(&Reply::Failed { why: "connection refused".into() }, "retry", None);
+    }
+}
+
+#[test]
+fn slack_refuses_in_words() {
+    let [slack, ..] = receivers();
+    let check = |code: &str, expected: &str| {
+        let after = Some(Duration::from_secs(3));
+        let outcome = slack.classify(&Reply::SlackRefused { code: code.into(), retry_after: after });
+        assert_eq!(word(&outcome).0, expected, "{code}");
+    };
+    for code in ["ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"] {
+        check(code, "retry");
+    }
+    for code in ["team_added_to_org", "http_503", "a_code_of_next_year", ""] {
+        check(code, "retry");
+    }
+    for code in ["channel_not_found", "not_in_channel", "is_archived", "invalid_auth", "token_revoked"] {
+        check(code, "rejected");
+    }
+    for code in ["account_inactive", "missing_scope", "msg_too_long", "invalid_blocks", "no_text"] {
+        check(code, "rejected");
+    }
+    for code in ["message_not_found", "cant_update_message", "edit_window_closed"] {
+        check(code, "lost");
+    }
+    let limited = Reply::SlackRefused { code: "ratelimited".into(), retry_after: Some(Duration::from_secs(3)) };
+    assert_eq!(word(&slack.classify(&limited)), ("retry", Some(3)));
+    // A page of a proxy, say; whether Slack took the message nobody knows.
+    assert_eq!(word(&slack.classify(&http(200, None))), ("retry", None));
+}
+
+#[test]
+fn handles_lead_back() {
+    let [slack, pagerduty, webhook, rollback] = receivers();
+    let handle = |receiver: &Receiver, reply: &Reply| match receiver.classify(reply) {
+        Outcome::Delivered { handle } => handle,
+        other => panic!("{other:?}"),
+    };
+    let done = Reply::SlackDone { channel: "C0123".into(), ts: "1.2".into() };
+    assert_eq!(handle(&slack, &done), Some(Handle::Slack { channel: "C0123".into(), ts: "1.2".into() }));
+    let body = r#"{"status":"success","message":"Event processed","dedup_key":"k1"}"#;
+    let accepted = Reply::Http { status: 202, retry_after: None, body: body.into() };
+    assert_eq!(handle(&pagerduty, &accepted), Some(Handle::PagerDuty { dedup_key: "k1".into() }));
+    assert_eq!(handle(&pagerduty, &http(202, None)), None);
+    assert_eq!(handle(&webhook, &accepted), None);
+    assert_eq!(handle(&rollback, &accepted), None);
+    // Another kind's handle is none: Slack posts, PagerDuty computes its key.
+    let (_, note, _) = &stories::all()[0];
+    let other = Handle::PagerDuty { dedup_key: "k1".into() };
+    assert!(view(&render(&slack, note, Some(&other)))["method"].as_str().unwrap().ends_with("chat.postMessage"));
+}
+
+/// Whatever the text, Slack finds no mention, link or entity in it that we did not make.
+#[test]
+fn slack_markup_in_texts_is_harmless() {
+    let [slack, ..] = receivers();
+    let note = stories::storm(3, "<!channel> & <https://evil.example|click> *bold* `code`");
+    let arguments = view(&render(&slack, &note, None))["arguments"].to_string();
+    assert!(!arguments.contains("<!channel>") && !arguments.contains("<https://evil.example"), "{arguments}");
+    assert!(arguments.contains("&lt;!channel&gt; &amp;"), "{arguments}");
+}
