@@ -19,3 +19,5 @@ pub mod rule;
 pub mod evaluator;
 
 pub mod receiver;
+
+pub mod dispatch;

@@ -1,0 +1,18 @@
+//! Who is told, with what, when; and what was told.
+//!
+//! `route` finds the receivers of an alert, `group` gathers alerts that are told together and keeps their timers,
+//! `dedup` decides whether there is anything new to say, and `delivery` carries one notification to one integration,
+//! with retries, in order. `Dispatch` joins them. It keeps a list of the rows it has touched, so that a step's records
+//! are always whole rows of the state as it is.
+
+mod dedup;
+mod delivery;
+mod group;
+mod join;
+mod route;
+
+pub use dedup::{Told, needs_update};
+pub use delivery::{Delivery, DeliveryState, Ending, Finished, Lane, LaneKey, backoff};
+pub use group::{Group, GroupRow, MemberRow};
+pub use join::{Dispatch, DispatchRecord, DispatchRows, Sending};
+pub use route::{GroupBy, Route, RouteSpec, RouteTree};
