@@ -21,3 +21,5 @@ pub mod evaluator;
 pub mod receiver;
 
 pub mod dispatch;
+
+pub mod rollout;

@@ -1,0 +1,233 @@
+//! All episodes, joined with what the guards say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dispatch::{Ending, Finished};
+use crate::evaluator::{Answer, Reading};
+use crate::model::{
+    Alert, Fingerprint, GroupStatus, IntegrationId, NoticeNotification, Notification, ReceiverName, RollbackNote,
+    RollbackNotification, RollbackOutcome, Timestamp,
+};
+
+use super::{Claim, Episode, EpisodeKey, RollbackSpec};
+
+/// An episode that was touched: as it is now, or `None` when it is over.
+pub type EpisodeRecord = (EpisodeKey, Option<Episode>);
+
+/// A notice that humans are to get: those who hear of `alert` and have an integration that reaches people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NoticeOrder {
+    /// Whose routes it takes.
+    pub alert: Alert,
+    /// What to say; its receiver is filled in for each.
+    pub notice: NoticeNotification,
+}
+
+/// The state of all rollbacks.
+#[derive(Debug, Default)]
+pub struct Rollouts {
+    specs: BTreeMap<IntegrationId, RollbackSpec>,
+    episodes: BTreeMap<EpisodeKey, Episode>,
+    /// The newest reading of each guard; after a start there is none, which is unknown.
+    readings: BTreeMap<IntegrationId, Reading>,
+    touched: BTreeSet<EpisodeKey>,
+}
+
+impl Rollouts {
+    /// Goes on from these episodes; without any, afresh.
+    pub fn new(specs: impl IntoIterator<Item = RollbackSpec>, episodes: Vec<Episode>) -> Self {
+        Self {
+            specs: specs.into_iter().map(|spec| (spec.id.clone(), spec)).collect(),
+            episodes: episodes.into_iter().map(|episode| (episode.key.clone(), episode)).collect(),
+            readings: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        }
+    }
+
+    /// All episodes.
+    pub fn episodes(&self) -> impl Iterator<Item = &Episode> {
+        self.episodes.values()
+    }
+
+    /// Takes in an alert that fires or has resolved, and the receivers that hear of it.
+    pub fn take_in(&mut self, alert: &Alert, receivers: &[ReceiverName], now: Timestamp) {
+        let print = alert.fingerprint();
+        if !alert.is_firing() {
+            return self.resolve(print, now);
+        }
+        let specs: Vec<&RollbackSpec> =
+            self.specs.values().filter(|spec| receivers.contains(&spec.id.receiver)).collect();
+        for spec in specs {
+            let labels = alert.labels.filter(|name| spec.key.iter().any(|key| key == name));
+            let key = EpisodeKey { integration: spec.id.clone(), labels };
+            let episode = self.episodes.entry(key.clone()).or_insert_with(|| Episode::open(key.clone(), now));
+            episode.firing.insert(print, alert.clone());
+            episode.quiet_since = None;
+            self.touched.insert(key);
+        }
+    }
+
+    fn resolve(&mut self, print: Fingerprint, now: Timestamp) {
+        for (key, episode) in &mut self.episodes {
+            if episode.firing.remove(&print).is_some() {
+                if episode.firing.is_empty() {
+                    episode.quiet_since = Some(now);
+                }
+                self.touched.insert(key.clone());
+            }
+        }
+    }
+
+    /// Takes in what the guards say now.
+    pub fn read(&mut self, readings: Vec<Reading>) {
+        self.readings.extend(readings.into_iter().map(|reading| (reading.id.clone(), reading)));
+    }
+
+    /// Claims what is to be rolled back: episodes with a firing alert, without a claim, whose guard holds.
+    pub fn claim(&mut self, now: Timestamp) -> Vec<(IntegrationId, RollbackNotification)> {
+        let mut claims = Vec::new();
+        for (key, episode) in &mut self.episodes {
+            let holds = answer(&self.readings, key) == Answer::Holds;
+            if !holds || episode.firing.is_empty() {
+                continue;
+            }
+            let Some(spec) = self.specs.get(&key.integration) else { continue };
+            if let Some(claim) = episode.claim(spec, now) {
+                self.touched.insert(key.clone());
+                claims.push((key.integration.clone(), claim));
+            }
+        }
+        claims
+    }
+
+    /// Whether a claim may still be sent: not when its guard is known to have ceased to hold, since there is then nothing
+    /// left to roll back.
+    pub fn may_send(&self, claim: &RollbackNotification) -> bool {
+        let Some((key, _)) = self.episodes.iter().find(|(_, episode)| is_of(episode, claim)) else { return true };
+        answer(&self.readings, key) != Answer::Fails
+    }
+
+    /// Takes in how a claim's delivery ended. When it failed, a human is to be paged.
+    pub fn finished(&mut self, finished: &Finished, now: Timestamp) -> Option<NoticeOrder> {
+        let Notification::Rollback(sent) = &finished.delivery.notification else { return None };
+        let outcome = match &finished.ending {
+            Ending::Delivered => RollbackOutcome::Accepted { at: now },
+            Ending::Withdrawn => RollbackOutcome::Withdrawn { at: now },
+            Ending::Rejected { .. } | Ending::Expired { .. } => RollbackOutcome::Failed { at: now },
+        };
+        if let Some((key, episode)) = self.episodes.iter_mut().find(|(_, episode)| is_of(episode, sent))
+            && let Some(claim) = &mut episode.claim
+        {
+            claim.outcome = outcome;
+            self.touched.insert(key.clone());
+        }
+        let what = match &finished.ending {
+            Ending::Delivered | Ending::Withdrawn => return None,
+            Ending::Rejected { why } => format!("the rollback webhook refused it: {why}"),
+            Ending::Expired { why } => format!("the rollback webhook did not take it in time: {why}"),
+        };
+        let description = format!(
+            "{} fires and asked for rollback {}, but {what}. Nothing was rolled back by Atalaya: roll back by hand, then \
+             see that traffic has moved.",
+            sent.alert.name(),
+            sent.id,
+        );
+        Some(order(sent.id.as_str(), &sent.alert, &sent.key, GroupStatus::Firing, description, now))
+    }
+
+    /// Ends the episodes whose cooldown is over. For each whose rollback had failed, the humans who were paged hear it.
+    pub fn end(&mut self, now: Timestamp) -> (Vec<EpisodeKey>, Vec<NoticeOrder>) {
+        let over: Vec<EpisodeKey> = self
+            .episodes
+            .values()
+            .filter(|episode| self.ends_at(episode).is_some_and(|at| at <= now))
+            .map(|it| it.key.clone())
+            .collect();
+        let mut orders = Vec::new();
+        for key in &over {
+            self.touched.insert(key.clone());
+            if let Some(Episode { claim: Some(claim), .. }) = self.episodes.remove(key)
+                && matches!(claim.outcome, RollbackOutcome::Failed { .. })
+            {
+                let description = "No alert that asked for this rollback has fired for the cooldown.".to_owned();
+                orders.push(order(
+                    claim.id.as_str(),
+                    &claim.alert,
+                    &key.labels,
+                    GroupStatus::Resolved,
+                    description,
+                    now,
+                ));
+            }
+        }
+        (over, orders)
+    }
+
+    /// When an episode ends. One whose claim is still being sent waits for that; one that is configured no more ends.
+    fn ends_at(&self, episode: &Episode) -> Option<Timestamp> {
+        let is_sending = matches!(&episode.claim, Some(Claim { outcome: RollbackOutcome::Sending, .. }));
+        if is_sending {
+            return None;
+        }
+        episode.ends_at(self.specs.get(&episode.key.integration).map(|spec| spec.cooldown).unwrap_or_default())
+    }
+
+    /// When the next episode ends.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.episodes.values().filter_map(|episode| self.ends_at(episode)).min()
+    }
+
+    /// What became of the rollbacks that these alerts asked for.
+    pub fn notes(&self, alerts: &BTreeSet<Fingerprint>) -> Vec<RollbackNote> {
+        self.episodes
+            .values()
+            .filter_map(|episode| episode.claim.as_ref())
+            .filter(|claim| alerts.contains(&claim.alert.fingerprint()))
+            .map(|claim| RollbackNote { id: claim.id.clone(), claimed_at: claim.at, outcome: claim.outcome })
+            .collect()
+    }
+
+    /// The episodes that were touched since this was last asked, as they are now.
+    pub fn records(&mut self) -> Vec<EpisodeRecord> {
+        std::mem::take(&mut self.touched)
+            .into_iter()
+            .map(|key| {
+                let episode = self.episodes.get(&key).cloned();
+                (key, episode)
+            })
+            .collect()
+    }
+}
+
+fn answer(readings: &BTreeMap<IntegrationId, Reading>, key: &EpisodeKey) -> Answer {
+    readings.get(&key.integration).map_or(Answer::Unknown, |reading| reading.answer(&key.labels))
+}
+
+fn is_of(episode: &Episode, claim: &RollbackNotification) -> bool {
+    episode.claim.as_ref().is_some_and(|own| own.id == claim.id)
+}
+
+fn order(
+    id: &str,
+    alert: &Alert,
+    key: &crate::model::Labels,
+    status: GroupStatus,
+    description: String,
+    now: Timestamp,
+) -> NoticeOrder {
+    let verb = match status {
+        GroupStatus::Firing => "could not be triggered",
+        GroupStatus::Resolved => "could not be triggered, but is no longer needed",
+    };
+    let notice = NoticeNotification {
+        key: format!("rollback-failed:{id}"),
+        receiver: ReceiverName::new(""),
+        status,
+        summary: format!("Rollback of {key} {verb} ({id})"),
+        description,
+        severity: "critical".to_owned(),
+        labels: key.clone(),
+        at: now,
+    };
+    NoticeOrder { alert: alert.clone(), notice }
+}
