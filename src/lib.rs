@@ -23,3 +23,5 @@ pub mod receiver;
 pub mod dispatch;
 
 pub mod rollout;
+
+pub mod engine;

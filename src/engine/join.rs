@@ -1,0 +1,285 @@
+//! The engine itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dispatch::{Dispatch, DispatchRows, Ending, Finished, RouteSpec, RouteTree, Sending};
+use crate::evaluator::Transitions;
+use crate::model::{
+    Alert, AlertStatus, DeliveryId, Fingerprint, GroupKey, GroupStatus, IntegrationId, Labels, NoticeNotification,
+    Notification, ReceiverName, Timestamp,
+};
+use crate::receiver::{Receiver, Reply};
+use crate::rollout::{Episode, NoticeOrder, RollbackSpec, Rollouts};
+use crate::rule::Transition;
+
+use super::{AlertMove, Effect, Event, Note, Record, Step};
+
+/// What an engine is made of.
+#[derive(Clone, Debug)]
+pub struct EngineSpec {
+    /// The routing tree.
+    pub route: RouteSpec,
+    /// Every integration of every receiver.
+    pub receivers: Vec<(IntegrationId, Receiver)>,
+    /// What may be rolled back, and when.
+    pub rollbacks: Vec<RollbackSpec>,
+    /// Added to every alert that has not got them.
+    pub external_labels: Labels,
+    /// Where this Atalaya can be reached.
+    pub external_url: String,
+}
+
+/// The engine's state as it is kept over restarts.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct EngineRows {
+    /// Groups, lanes and deliveries.
+    pub dispatch: DispatchRows,
+    /// Episodes.
+    pub episodes: Vec<Episode>,
+}
+
+/// The machine that tells.
+#[derive(Debug)]
+pub struct Engine {
+    dispatch: Dispatch,
+    rollouts: Rollouts,
+    external_labels: Labels,
+}
+
+impl Engine {
+    /// An engine that goes on from these rows; without any, afresh. It does nothing before [`Event::Started`].
+    pub fn restore(spec: EngineSpec, rows: EngineRows) -> Self {
+        let default = spec.route.receiver.clone().unwrap_or_else(|| ReceiverName::new(""));
+        let tree = RouteTree::new(&spec.route, &default);
+        let mut dispatch = Dispatch::new(tree, spec.receivers, &spec.external_url);
+        dispatch.restore(rows.dispatch);
+        let rollouts = Rollouts::new(spec.rollbacks, rows.episodes);
+        Self { dispatch, rollouts, external_labels: spec.external_labels }
+    }
+
+    /// Everything that a restart needs.
+    pub fn rows(&self) -> EngineRows {
+        EngineRows { dispatch: self.dispatch.rows(), episodes: self.rollouts.episodes().cloned().collect() }
+    }
+
+    /// Groups, their alerts and what is on its way, to look at.
+    pub fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
+    /// Rollbacks, to look at.
+    pub fn rollouts(&self) -> &Rollouts {
+        &self.rollouts
+    }
+
+    /// When the next [`Event::Wake`] is due.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        [self.dispatch.next_wake(), self.rollouts.next_wake()].into_iter().flatten().min()
+    }
+
+    /// Takes in an event at `now`, and does what is due by then.
+    pub fn handle(&mut self, now: Timestamp, event: Event) -> Step {
+        let mut step = Step::default();
+        match event {
+            Event::Started { firing } => self.start(firing, now),
+            Event::Transitions(transitions) => self.take_in(transitions, &mut step, now),
+            Event::Reply { delivery, reply } => self.reply(&delivery, &reply, &mut step, now),
+            Event::Wake => {}
+        }
+        self.do_what_is_due(&mut step, now);
+        for record in self.dispatch.records() {
+            step.records.push(Record::Dispatch(record));
+        }
+        step.records.extend(self.rollouts.records().into_iter().map(Record::Episode));
+        step
+    }
+
+    /// Goes on after a start: dispatch's alerts are made those of the evaluator, and what was in flight, which may or may
+    /// not have arrived, leaves once more with the same key.
+    fn start(&mut self, firing: Vec<Alert>, now: Timestamp) {
+        let firing: BTreeMap<Fingerprint, Alert> = firing
+            .into_iter()
+            .map(|alert| self.with_external_labels(alert))
+            .map(|alert| (alert.fingerprint(), alert))
+            .collect();
+        let known: Vec<Alert> = self.dispatch.firing().into_values().cloned().collect();
+        for alert in known.iter().filter(|alert| !firing.contains_key(&alert.fingerprint())) {
+            self.tell_of(&Alert { status: AlertStatus::Resolved { at: now }, ..alert.clone() }, now);
+        }
+        for alert in firing.values() {
+            self.tell_of(alert, now);
+        }
+        for delivery in self.dispatch.start(now) {
+            self.attempt(&delivery, now);
+        }
+    }
+
+    fn take_in(&mut self, transitions: Transitions, step: &mut Step, now: Timestamp) {
+        for change in transitions.changes {
+            if let Some(transition) = change.transition {
+                let to = match transition {
+                    Transition::Started => AlertMove::Pending,
+                    Transition::Fired => AlertMove::Firing,
+                    Transition::Resolved => AlertMove::Resolved,
+                    Transition::Dropped => AlertMove::Dropped,
+                };
+                let (labels, value) = (change.labels.clone(), change.value.to_string());
+                note(step, Note::Alert { at: now, to, labels, value });
+            }
+            step.records.push(Record::Instance(change.rule, change.labels, change.row));
+            if let Some(alert) = change.alert {
+                let alert = self.with_external_labels(alert);
+                self.tell_of(&alert, now);
+            }
+        }
+        self.rollouts.read(transitions.readings);
+    }
+
+    fn with_external_labels(&self, mut alert: Alert) -> Alert {
+        if !self.external_labels.is_empty() {
+            let mut labels = alert.labels.edit();
+            for (name, value) in self.external_labels.iter().filter(|(name, _)| alert.labels.get(name).is_empty()) {
+                labels.set(name, value);
+            }
+            alert.labels = labels.build();
+        }
+        alert
+    }
+
+    fn tell_of(&mut self, alert: &Alert, now: Timestamp) {
+        let receivers: Vec<ReceiverName> =
+            self.dispatch.routes(&alert.labels).iter().map(|route| route.receiver.clone()).collect();
+        self.dispatch.take_in(alert, now);
+        self.rollouts.take_in(alert, &receivers, now);
+    }
+
+    fn reply(&mut self, delivery: &DeliveryId, reply: &Reply, step: &mut Step, now: Timestamp) {
+        let integration = self.dispatch.delivery(delivery).map(|it| it.lane.integration.clone());
+        if let (Some(why), Some(integration)) = (self.dispatch.reply(delivery, reply, now), integration) {
+            note(step, Note::AttemptFailed { at: now, delivery: delivery.clone(), integration, why });
+        }
+    }
+
+    /// Flushes, retries, claims and ends whatever is due. What ends may put more on its way, so it goes on until nothing
+    /// is left.
+    fn do_what_is_due(&mut self, step: &mut Step, now: Timestamp) {
+        let (groups, deliveries) = self.dispatch.due(now);
+        // Claims come first: a group that is flushed in the same step can then say that a rollback is under way.
+        for (integration, claim) in self.rollouts.claim(now) {
+            note(
+                step,
+                Note::RollbackClaimed {
+                    at: now,
+                    rollback: claim.id.clone(),
+                    integration: integration.clone(),
+                    key: claim.key.clone(),
+                    alert: claim.alert.labels.clone(),
+                },
+            );
+            self.dispatch.send_rollback(&integration, claim, now);
+        }
+        for key in groups {
+            self.flush(&key, step, now);
+        }
+        for delivery in deliveries {
+            self.attempt(&delivery, now);
+        }
+        let (ended, orders) = self.rollouts.end(now);
+        for key in ended {
+            note(step, Note::EpisodeEnded { at: now, integration: key.integration, key: key.labels });
+        }
+        for order in orders {
+            self.send_notice(&order, now);
+        }
+        loop {
+            let (sendings, finished) = self.dispatch.drain();
+            step.after_commit.extend(sendings.into_iter().map(|sending: Sending| Effect::Send(Box::new(sending))));
+            if finished.is_empty() {
+                return;
+            }
+            for finished in finished {
+                self.note_finished(&finished, step, now);
+                if let Some(order) = self.rollouts.finished(&finished, now) {
+                    self.send_notice(&order, now);
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, key: &GroupKey, step: &mut Step, now: Timestamp) {
+        let Some(group) = self.dispatch.group(key) else { return };
+        let prints: BTreeSet<Fingerprint> = group.members.keys().copied().collect();
+        let state = group.state(now);
+        let rollbacks = self.rollouts.notes(&prints);
+        note(
+            step,
+            Note::GroupFlushed {
+                at: now,
+                group: key.clone(),
+                firing: state.firing.len(),
+                resolved: state.resolved.len(),
+            },
+        );
+        self.dispatch.flush(key, &rollbacks, now);
+    }
+
+    /// Attempts a delivery once more, unless it is a rollback whose guard has ceased to hold.
+    fn attempt(&mut self, id: &DeliveryId, now: Timestamp) {
+        let withdraw = match self.dispatch.delivery(id).map(|delivery| &delivery.notification) {
+            Some(Notification::Rollback(claim)) => !self.rollouts.may_send(claim),
+            _ => false,
+        };
+        if withdraw {
+            self.dispatch.withdraw(id, now);
+        } else {
+            self.dispatch.attempt(id, now);
+        }
+    }
+
+    /// Sends a notice to those who hear of its alert: the people of its receivers, or of the root's, or anyone.
+    fn send_notice(&mut self, order: &NoticeOrder, now: Timestamp) {
+        let integrations = match order.notice.status {
+            GroupStatus::Resolved => self.dispatch.told_of_notice(&order.notice.key).into_iter().collect(),
+            GroupStatus::Firing => self.people_of(&order.alert),
+        };
+        for integration in integrations {
+            let notice = NoticeNotification { receiver: integration.receiver.clone(), ..order.notice.clone() };
+            self.dispatch.send_notice(&integration, notice, now);
+        }
+    }
+
+    fn people_of(&self, alert: &Alert) -> BTreeSet<IntegrationId> {
+        let routes = self.dispatch.routes(&alert.labels);
+        let mut people: BTreeSet<_> =
+            routes.iter().flat_map(|route| self.dispatch.integrations(&route.receiver)).collect();
+        if people.is_empty() {
+            people.extend(self.dispatch.root_receiver().into_iter().flat_map(|root| self.dispatch.integrations(root)));
+        }
+        if people.is_empty() {
+            people.extend(self.dispatch.all_integrations());
+        }
+        people
+    }
+
+    fn note_finished(&self, finished: &Finished, step: &mut Step, now: Timestamp) {
+        let delivery = &finished.delivery;
+        let (id, integration) = (delivery.id.clone(), delivery.lane.integration.clone());
+        let subject = delivery.lane.subject.clone();
+        let happened = match &finished.ending {
+            Ending::Delivered => {
+                Note::Delivered { at: now, delivery: id, integration, subject, attempts: delivery.attempts }
+            }
+            Ending::Withdrawn => Note::RollbackWithdrawn { at: now, delivery: id, integration },
+            Ending::Rejected { why } | Ending::Expired { why } => {
+                Note::Undeliverable { at: now, delivery: id, integration, subject, why: why.clone() }
+            }
+        };
+        note(step, happened);
+    }
+}
+
+/// Keeps a note for the audit and lets those who watch know once it is kept.
+fn note(step: &mut Step, note: Note) {
+    step.records.push(Record::Note(note.clone()));
+    step.after_commit.push(Effect::Note(note));
+}

@@ -1,0 +1,174 @@
+//! What happened, in words and fields: the one stream behind logs, the audit and the demo's story.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{DeliveryId, GroupKey, IntegrationId, Labels, RollbackId, Timestamp};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Note {
+    /// An alert changed its state.
+    Alert {
+        /// When.
+        at: Timestamp,
+        /// How.
+        to: AlertMove,
+        /// The alert.
+        labels: Labels,
+        /// The value of its expression; text, because JSON has no NaN.
+        value: String,
+    },
+    /// An attempt at a delivery failed and will be made again.
+    AttemptFailed {
+        /// When.
+        at: Timestamp,
+        /// The delivery.
+        delivery: DeliveryId,
+        /// To whom.
+        integration: IntegrationId,
+        /// Why.
+        why: String,
+    },
+    /// A delivery arrived.
+    Delivered {
+        /// When.
+        at: Timestamp,
+        /// The delivery.
+        delivery: DeliveryId,
+        /// To whom.
+        integration: IntegrationId,
+        /// The group, notice or claim it was about.
+        subject: String,
+        /// How many attempts it took.
+        attempts: u32,
+    },
+    /// A delivery was given up: refused for good, or past its deadline.
+    Undeliverable {
+        /// When.
+        at: Timestamp,
+        /// The delivery.
+        delivery: DeliveryId,
+        /// To whom.
+        integration: IntegrationId,
+        /// What it was about.
+        subject: String,
+        /// Why.
+        why: String,
+    },
+    /// A rollback was claimed.
+    RollbackClaimed {
+        /// When.
+        at: Timestamp,
+        /// The claim.
+        rollback: RollbackId,
+        /// To whom it goes.
+        integration: IntegrationId,
+        /// The episode's labels.
+        key: Labels,
+        /// The alert that asked for it.
+        alert: Labels,
+    },
+    /// A claim was called back, because its guard ceased to hold before the receiver took it.
+    RollbackWithdrawn {
+        /// When.
+        at: Timestamp,
+        /// The claim's delivery.
+        delivery: DeliveryId,
+        /// To whom it would have gone.
+        integration: IntegrationId,
+    },
+    /// An episode is over; the next firing alert of its key opens a new one.
+    EpisodeEnded {
+        /// When.
+        at: Timestamp,
+        /// Its integration.
+        integration: IntegrationId,
+        /// Its labels.
+        key: Labels,
+    },
+    /// A group looked for news; what it told is in the deliveries that follow.
+    GroupFlushed {
+        /// When.
+        at: Timestamp,
+        /// The group.
+        group: GroupKey,
+        /// How many of its alerts fire.
+        firing: usize,
+        /// How many have resolved.
+        resolved: usize,
+    },
+}
+
+/// How an alert changed its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertMove {
+    /// Its condition began to hold.
+    Pending,
+    /// It began to fire.
+    Firing,
+    /// It ceased to fire.
+    Resolved,
+    /// Its condition ceased to hold before it fired.
+    Dropped,
+}
+
+impl Note {
+    /// When it happened.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Alert { at, .. }
+            | Self::AttemptFailed { at, .. }
+            | Self::Delivered { at, .. }
+            | Self::Undeliverable { at, .. }
+            | Self::RollbackClaimed { at, .. }
+            | Self::RollbackWithdrawn { at, .. }
+            | Self::EpisodeEnded { at, .. }
+            | Self::GroupFlushed { at, .. } => *at,
+        }
+    }
+
+    /// Whether a person should look at it.
+    pub fn is_trouble(&self) -> bool {
+        matches!(self, Self::Undeliverable { .. })
+    }
+}
+
+/// One readable sentence.
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alert { to, labels, value, .. } => {
+                let to = match to {
+                    AlertMove::Pending => "is pending",
+                    AlertMove::Firing => "fires",
+                    AlertMove::Resolved => "has resolved",
+                    AlertMove::Dropped => "is no longer pending",
+                };
+                write!(f, "{labels} {to}")?;
+                if value == "NaN" { Ok(()) } else { write!(f, ", value {value}") }
+            }
+            Self::AttemptFailed { integration, why, .. } => write!(f, "cannot tell {integration} yet: {why}"),
+            Self::Delivered { integration, subject, attempts: 1, .. } => write!(f, "told {integration} of {subject}"),
+            Self::Delivered { integration, subject, attempts, .. } => {
+                write!(f, "told {integration} of {subject} in {attempts} attempts")
+            }
+            Self::Undeliverable { integration, subject, why, .. } => {
+                write!(f, "gave up telling {integration} of {subject}: {why}")
+            }
+            Self::RollbackClaimed { rollback, integration, key, .. } => {
+                write!(f, "claimed rollback {rollback} of {key} for {integration}")
+            }
+            Self::RollbackWithdrawn { delivery, integration, .. } => {
+                write!(f, "withdrew {delivery} to {integration}: its guard holds no more")
+            }
+            Self::EpisodeEnded { integration, key, .. } => write!(f, "the episode of {key} for {integration} is over"),
+            Self::GroupFlushed { group, firing, resolved, .. } => {
+                write!(f, "group {group} looked for news: {firing} firing, {resolved} resolved")
+            }
+        }
+    }
+}
