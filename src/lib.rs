@@ -25,3 +25,6 @@ pub mod dispatch;
 pub mod rollout;
 
 pub mod engine;
+
+pub mod clock;
+pub mod telemetry;
