@@ -28,3 +28,5 @@ pub mod engine;
 
 pub mod clock;
 pub mod telemetry;
+
+pub mod transport;

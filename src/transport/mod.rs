@@ -1,0 +1,217 @@
+//! Carries requests out and brings replies back: the one place where secrets have values.
+//!
+//! It decides nothing. Whether an answer is a success, and whether to try again, is the receiver's to say; here every way
+//! in which a call can end, secrets that are missing included, becomes a [`Reply`].
+
+mod http;
+mod retry_after;
+mod secret;
+mod signature;
+mod slack;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+use crate::model::Timestamp;
+use crate::receiver::{Endpoint, HttpRequest, Method, Reply, Request};
+
+pub use http::{HttpClient, HttpClientError, install_crypto_provider};
+pub use secret::{SecretError, SecretSource, SecretValue, Secrets};
+pub use signature::{SignError, SigningKey, SigningKeyError, TOLERANCE, VerifyError};
+
+use http::ExchangeError;
+use slack::SlackSender;
+
+/// How much of an answer is read, and how much of that is kept.
+const ANSWER_READ_MAX: usize = 64 * 1024;
+const ANSWER_KEPT_MAX: usize = 4 * 1024;
+
+/// What stands in an answer where it repeated a secret.
+const HIDDEN: &str = "<hidden>";
+
+/// Sends requests, with the secrets that they name.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    http: HttpClient,
+    secrets: Secrets,
+}
+
+/// Why a request could not be made or answered.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error("secret `{name}` is not a URL")]
+    SecretUrl { name: String, source: UrlError },
+    #[error("`{url}` is not a URL")]
+    Url { url: String, source: UrlError },
+    #[error("secret `{name}` cannot sign")]
+    Key { name: String, source: SigningKeyError },
+    #[error("sign message `{id}`")]
+    Sign { id: String, source: SignError },
+    #[error("header `{name}` cannot be sent")]
+    Header { name: String },
+    #[error("there is no place for secret `{name}` at `{pointer}` of the body")]
+    Body { name: String, pointer: String },
+    #[error("call {place}")]
+    Exchange { place: String, source: ExchangeError },
+}
+
+/// Why a text is not a URL that can be called.
+#[derive(Debug, thiserror::Error)]
+enum UrlError {
+    #[error(transparent)]
+    Parse(#[from] url::ParseError),
+    #[error("only http and https can be called")]
+    Scheme,
+}
+
+impl Transport {
+    /// A transport over this client. A client is cheap to clone and keeps its connections when secrets are reloaded.
+    pub fn new(http: HttpClient, secrets: Secrets) -> Self {
+        Self { http, secrets }
+    }
+
+    /// Sends a request once. `now` is the wall time that signatures carry.
+    pub async fn send(&self, request: Request, now: Timestamp) -> Reply {
+        let result = match request {
+            Request::Http(request) => self.send_http(request, now).await,
+            Request::Slack(request) => match self.secrets.resolve(&request.token) {
+                Ok(token) => Ok(SlackSender::new(self.http.clone()).send(&request, &token, now).await),
+                Err(error) => Err(error.into()),
+            },
+        };
+        result.unwrap_or_else(|error| Reply::Failed { why: chain(&error) })
+    }
+
+    async fn send_http(&self, request: HttpRequest, now: Timestamp) -> Result<Reply, SendError> {
+        let HttpRequest { method: Method::Post, url, headers: named, mut body, body_secret, signature, timeout } =
+            request;
+        let mut shown_to_nobody = Vec::new();
+        let (url, place) = self.endpoint(&url, &mut shown_to_nobody)?;
+        if let Some((pointer, name)) = body_secret {
+            let value = self.secrets.resolve(&name)?;
+            put(&mut body, &pointer, value.expose())
+                .ok_or_else(|| SendError::Body { name: name.to_string(), pointer: pointer.clone() })?;
+            shown_to_nobody.push(value);
+        }
+        let bytes = body.to_string().into_bytes();
+
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        for (name, value) in named {
+            insert(&mut headers, &name, &value)?;
+        }
+        if let Some(signature) = signature {
+            let name = signature.secret.to_string();
+            let value = self.secrets.resolve(&signature.secret)?;
+            let key = SigningKey::parse(value.expose()).map_err(|source| SendError::Key { name, source })?;
+            let signed = key
+                .headers(&signature.id, now, &bytes)
+                .map_err(|source| SendError::Sign { id: signature.id.clone(), source })?;
+            for (name, value) in signed {
+                insert(&mut headers, name, &value)?;
+            }
+            shown_to_nobody.push(value);
+        }
+
+        let call = self.http.client().post(url).headers(headers).body(bytes);
+        let answer = self
+            .http
+            .exchange(call, timeout, ANSWER_READ_MAX, now)
+            .await
+            .map_err(|source| SendError::Exchange { place, source })?;
+        let mut body = answer.body;
+        for secret in &shown_to_nobody {
+            body = body.replace(secret.expose(), HIDDEN);
+        }
+        Ok(Reply::Http { status: answer.status, retry_after: answer.retry_after, body: kept(body) })
+    }
+
+    /// The URL to call, and what to call it in a message.
+    fn endpoint(&self, endpoint: &Endpoint, secrets: &mut Vec<SecretValue>) -> Result<(Url, String), SendError> {
+        match endpoint {
+            Endpoint::Plain(url) => match parse_url(url) {
+                Ok(parsed) => {
+                    let place = format!("`{}`", parsed.origin().ascii_serialization());
+                    Ok((parsed, place))
+                }
+                Err(source) => Err(SendError::Url { url: url.clone(), source }),
+            },
+            Endpoint::Secret(name) => {
+                let value = self.secrets.resolve(name)?;
+                let url = parse_url(value.expose())
+                    .map_err(|source| SendError::SecretUrl { name: name.to_string(), source })?;
+                secrets.push(value);
+                Ok((url, format!("the URL of secret `{name}`")))
+            }
+        }
+    }
+}
+
+fn parse_url(text: &str) -> Result<Url, UrlError> {
+    let url = Url::parse(text)?;
+    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(UrlError::Scheme) }
+}
+
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), SendError> {
+    let unsendable = || SendError::Header { name: name.to_owned() };
+    let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
+    headers.insert(key, HeaderValue::from_bytes(value.as_bytes()).map_err(|_| unsendable())?);
+    Ok(())
+}
+
+/// Sets the member that a JSON pointer names, whether or not it is there; `None` when nothing can have such a member.
+fn put(body: &mut serde_json::Value, pointer: &str, value: &str) -> Option<()> {
+    let (parent, member) = pointer.rsplit_once('/')?;
+    let object = body.pointer_mut(parent)?.as_object_mut()?;
+    object.insert(member.replace("~1", "/").replace("~0", "~"), value.into());
+    Some(())
+}
+
+/// The beginning of an answer.
+fn kept(mut body: String) -> String {
+    body.truncate(body.floor_char_boundary(ANSWER_KEPT_MAX));
+    body
+}
+
+/// An error with all its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        // Some errors already end in what caused them.
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_where_the_pointer_says() {
+        let check = |body: serde_json::Value, pointer: &str, expected: Option<serde_json::Value>| {
+            let mut changed = body;
+            let done = put(&mut changed, pointer, "s");
+            assert_eq!(done.map(|()| changed), expected, "{pointer}");
+        };
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        check(json("{}"), "/key", Some(json(r#"{"key":"s"}"#)));
+        check(json(r#"{"key":"old"}"#), "/key", Some(json(r#"{"key":"s"}"#)));
+        check(json(r#"{"a":{"b":1}}"#), "/a/c~1d", Some(json(r#"{"a":{"b":1,"c/d":"s"}}"#)));
+        check(json("{}"), "/a/b", None);
+        check(json("{}"), "key", None);
+        check(json("[]"), "/0", None);
+    }
+
+    #[test]
+    fn keeps_the_beginning_of_an_answer() {
+        assert_eq!(kept("short".to_owned()), "short");
+        assert_eq!(kept(format!("a{}", "é".repeat(ANSWER_KEPT_MAX))).len(), ANSWER_KEPT_MAX - 1);
+    }
+}
