@@ -30,3 +30,4 @@ pub mod clock;
 pub mod telemetry;
 
 pub mod transport;
+pub mod state;
