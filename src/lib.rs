@@ -31,3 +31,5 @@ pub mod telemetry;
 
 pub mod transport;
 pub mod state;
+pub mod source;
+pub mod web;
