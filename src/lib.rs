@@ -33,3 +33,5 @@ pub mod transport;
 pub mod state;
 pub mod source;
 pub mod web;
+
+pub mod config;

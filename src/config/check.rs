@@ -1,0 +1,94 @@
+//! The whole: each part is checked by itself, then whether they fit together.
+
+use crate::dispatch::RouteSpec;
+use crate::model::Problems;
+
+use super::place::{Sheet, Spot};
+use super::raw::RawMain;
+use super::{Config, RawConfig, global, receivers, route, rules, scrape};
+
+impl RawConfig {
+    /// The configuration, or everything that is wrong with it: first the file itself, then each rule file.
+    pub fn build(self) -> Result<Config, Problems> {
+        let Self { directory, mut sheet, main, rule_files } = self;
+        let is_readable = main.is_some();
+        let main = main.unwrap_or_default();
+        let global = global::global(&mut sheet, &main.global.clone().unwrap_or_default());
+        let receivers =
+            receivers::receivers(&mut sheet, main.receivers.as_deref().unwrap_or_default(), &global, &directory);
+        let route = match &main.route {
+            Some(route) => route::root(&mut sheet, route, &receivers.names),
+            None => RouteSpec::default(),
+        };
+        let scrape = scrape::targets(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &global);
+        let listen = global::web(&mut sheet, &main.web.clone().unwrap_or_default());
+        let state_dir = global::state(&mut sheet, &main.state.clone().unwrap_or_default(), &directory);
+        if is_readable {
+            whole(&mut sheet, &main);
+        }
+        let mut problems = sheet.into_problems();
+        let mut config = Config {
+            scrape,
+            groups: Vec::new(),
+            rule_files: rule_files.iter().map(|file| file.name.clone()).collect(),
+            route,
+            receivers: receivers.integrations,
+            rollbacks: receivers.rollbacks,
+            secrets: receivers.secrets,
+            external_labels: global.external_labels,
+            external_url: global.external_url,
+            evaluation_interval: global.evaluation_interval,
+            listen,
+            state_dir,
+        };
+        for file in rule_files {
+            let (groups, wrong) = rules::check(file, config.evaluation_interval);
+            config.groups.extend(groups);
+            problems.extend(wrong);
+        }
+        if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+    }
+}
+
+/// What is wrong with the file as a whole.
+fn whole(sheet: &mut Sheet, main: &RawMain) {
+    sheet.refuse("", main.not_yet());
+    let missing = match (&main.route, main.receivers.iter().flatten().next()) {
+        (Some(_), Some(_)) => None,
+        (None, None) => Some("there is neither a `route` nor a receiver"),
+        (None, Some(_)) => Some("there is no `route`"),
+        (Some(_), None) => Some("there is no receiver"),
+    };
+    if let Some(missing) = missing {
+        sheet.note(Spot::default(), "", format!("{missing}: alerts would reach nobody")).hint =
+            Some("describe a receiver in `receivers`, and name it in `route: {receiver: …}`".to_owned());
+    }
+    if let Some((spot, path)) = first_rollback(main)
+        && !reaches_people(main)
+    {
+        sheet.note(spot, &path, "a failed rollback has nobody to page").hint =
+            Some("add `slack_configs`, `pagerduty_configs` or `webhook_configs` to a receiver".to_owned());
+    }
+}
+
+/// The first receiver that has rollbacks.
+fn first_rollback(main: &RawMain) -> Option<(Spot, String)> {
+    let mut receivers = main.receivers.iter().flatten().enumerate();
+    receivers.find_map(|(index, receiver)| {
+        let rollback = receiver.value.rollback_configs.iter().flatten().next()?;
+        Some((rollback.into(), format!("{}.rollback_configs", receivers::path(index, &receiver.value))))
+    })
+}
+
+/// Whether any integration of any receiver tells people.
+fn reaches_people(main: &RawMain) -> bool {
+    main.receivers.iter().flatten().any(|receiver| {
+        let it = &receiver.value;
+        let counts = [
+            it.slack_configs.as_ref().map_or(0, Vec::len),
+            it.pagerduty_configs.as_ref().map_or(0, Vec::len),
+            it.webhook_configs.as_ref().map_or(0, Vec::len),
+        ];
+        counts.iter().any(|count| *count > 0)
+    })
+}

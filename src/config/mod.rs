@@ -1,0 +1,113 @@
+//! YAML to checked values: `atalaya.yaml` and the rule files that it names.
+//!
+//! Two steps. `raw` and `read` take the files as they are written: unknown settings are refused, places are kept. Then
+//! [`RawConfig::build`] checks everything and answers with a [`Config`], which works, or with every problem of every file
+//! at once, each with its place. It opens nothing and reads no environment, so a check runs anywhere, and the same code
+//! runs at start and on reload. Only one thing ends a file early: what is not YAML, or has another shape than the file
+//! it is meant to be.
+
+mod raw;
+mod read;
+
+mod explain;
+mod hint;
+mod place;
+mod scalar;
+
+mod value;
+
+mod expression;
+mod rules;
+
+mod global;
+mod scrape;
+
+mod rollback;
+mod secret;
+
+mod receivers;
+mod route;
+
+mod check;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::dispatch::RouteSpec;
+use crate::engine::EngineSpec;
+use crate::evaluator::{EvaluatorSpec, Measure, ScrapeTarget};
+use crate::model::{IntegrationId, Labels, Problems, SecretName};
+use crate::receiver::Receiver;
+use crate::rollout::RollbackSpec;
+use crate::rule::{AnnotateContext, RuleGroup};
+use crate::transport::SecretSource;
+
+pub use read::RawConfig;
+
+/// A configuration in which everything fits together.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who is measured.
+    pub scrape: Vec<ScrapeTarget>,
+    /// The rules, in the order of their files.
+    pub groups: Vec<RuleGroup>,
+    /// The rule files as they are named.
+    pub rule_files: Vec<String>,
+    /// The routing tree; its root has a receiver.
+    pub route: RouteSpec,
+    /// Every integration of every receiver.
+    pub receivers: Vec<(IntegrationId, Receiver)>,
+    /// What may be rolled back, and when.
+    pub rollbacks: Vec<RollbackSpec>,
+    /// Where the secrets come from that the receivers name.
+    pub secrets: Vec<(SecretName, SecretSource)>,
+    /// What is added to everything that leaves.
+    pub external_labels: Labels,
+    /// Where this Atalaya can be reached, without a final `/`; empty when nobody said.
+    pub external_url: String,
+    /// How often rules are evaluated whose group does not say.
+    pub evaluation_interval: Duration,
+    /// Where the page and the APIs are served.
+    pub listen: Option<SocketAddr>,
+    /// Where the state is kept.
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// What the evaluator needs of it.
+    pub fn evaluator_spec(&self) -> EvaluatorSpec {
+        let measure = |rollback: &RollbackSpec| Measure {
+            id: rollback.id.clone(),
+            expr: rollback.guard.expr.clone(),
+            key: rollback.key.clone(),
+        };
+        EvaluatorSpec {
+            groups: self.groups.clone(),
+            measures: self.rollbacks.iter().map(measure).collect(),
+            targets: self.scrape.clone(),
+            interval: self.evaluation_interval,
+            context: AnnotateContext {
+                external_labels: self.external_labels.clone(),
+                external_url: self.external_url.clone(),
+            },
+        }
+    }
+
+    /// What the engine needs of it.
+    pub fn engine_spec(&self) -> EngineSpec {
+        EngineSpec {
+            route: self.route.clone(),
+            receivers: self.receivers.clone(),
+            rollbacks: self.rollbacks.clone(),
+            external_labels: self.external_labels.clone(),
+            external_url: self.external_url.clone(),
+        }
+    }
+}
+
+/// Reads a configuration and everything that it names, and checks it. `read` gives what a file holds.
+pub fn load(path: &Path, read: &dyn Fn(&Path) -> io::Result<String>) -> Result<Config, Problems> {
+    RawConfig::read(path, read).build()
+}

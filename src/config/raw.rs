@@ -1,0 +1,337 @@
+//! `atalaya.yaml` as it is written: one struct for each kind of settings, every value with its place.
+//!
+//! A setting that Prometheus or Alertmanager know and we do not yet is a field too, under `not_yet`: so it is refused by
+//! its name, along with everything else that is wrong, and never ignored. Any other name is refused by serde.
+
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::{Location, Spanned};
+
+/// A text with its place.
+pub(super) type Text = Spanned<String>;
+
+/// A list that may be left empty, its entries with their places.
+pub(super) type List<T> = Option<Vec<Spanned<T>>>;
+
+/// The settings of one struct and where they belong in the file.
+pub(super) struct Known {
+    /// In words: `under \`global\``.
+    pub(super) place: &'static str,
+    /// What we know.
+    pub(super) settings: &'static [&'static str],
+    /// What others know.
+    pub(super) not_yet: &'static [&'static str],
+}
+
+/// Declares a struct of optional settings, and beside them those that are not supported yet.
+macro_rules! settings {
+    (
+        $(#[$doc:meta])*
+        $name:ident in $place:literal { $($field:ident $text:literal: $type:ty,)* }
+        $(not_yet { $($later:ident)* })?
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $name {
+            $(#[serde(rename = $text)] pub(super) $field: Option<$type>,)*
+            $($($later: Option<Spanned<IgnoredAny>>,)*)?
+        }
+
+        impl $name {
+            /// Its settings.
+            pub(super) const KNOWN: Known = Known {
+                place: $place,
+                settings: &[$($text,)*],
+                not_yet: &[$($(stringify!($later),)*)?],
+            };
+
+            $(
+                /// The settings that are there and not supported yet.
+                pub(super) fn not_yet(&self) -> Vec<(&'static str, Location)> {
+                    let all = [$((stringify!($later), &self.$later),)*];
+                    all.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?.referenced))).collect()
+                }
+            )?
+        }
+    };
+}
+
+settings! {
+    /// The file.
+    RawMain in "at the top of the main file" {
+        global "global": RawGlobal,
+        scrape_configs "scrape_configs": Vec<Spanned<RawScrapeConfig>>,
+        rule_files "rule_files": Vec<Text>,
+        route "route": Spanned<RawRoute>,
+        receivers "receivers": Vec<Spanned<RawReceiver>>,
+        web "web": RawWeb,
+        state "state": RawState,
+    }
+    not_yet {
+        alerting remote_read remote_write otlp storage tracing runtime scrape_config_files
+        inhibit_rules mute_time_intervals time_intervals templates
+        source slo_files rollout_files heartbeat schedules
+    }
+}
+
+settings! {
+    /// What holds for all.
+    RawGlobal in "under `global`" {
+        scrape_interval "scrape_interval": Text,
+        scrape_timeout "scrape_timeout": Text,
+        evaluation_interval "evaluation_interval": Text,
+        external_labels "external_labels": Pairs,
+        external_url "external_url": Text,
+        slack_api_url "slack_api_url": Text,
+        pagerduty_url "pagerduty_url": Text,
+    }
+    not_yet {
+        rule_query_offset query_log_file scrape_failure_log_file scrape_protocols scrape_native_histograms
+        convert_classic_histograms_to_nhcb always_scrape_classic_histograms extra_scrape_metrics body_size_limit
+        sample_limit target_limit label_limit label_name_length_limit label_value_length_limit keep_dropped_targets
+        metric_name_validation_scheme metric_name_escaping_scheme
+        resolve_timeout http_config smtp_from smtp_hello smtp_smarthost smtp_auth_username smtp_auth_password
+        smtp_auth_password_file smtp_auth_secret smtp_auth_secret_file smtp_auth_identity smtp_require_tls
+        smtp_tls_config smtp_force_implicit_tls slack_api_url_file slack_app_token slack_app_token_file slack_app_url
+        opsgenie_api_url opsgenie_api_key opsgenie_api_key_file wechat_api_url wechat_api_secret wechat_api_secret_file
+        wechat_api_corp_id victorops_api_url victorops_api_key victorops_api_key_file telegram_api_url
+        telegram_bot_token telegram_bot_token_file webex_api_url jira_api_url rocketchat_api_url rocketchat_token
+        rocketchat_token_file rocketchat_token_id rocketchat_token_id_file mattermost_webhook_url
+        mattermost_webhook_url_file
+    }
+}
+
+settings! {
+    /// A job: targets that are scraped alike.
+    RawScrapeConfig in "in an entry of `scrape_configs`" {
+        job_name "job_name": Text,
+        scrape_interval "scrape_interval": Text,
+        scrape_timeout "scrape_timeout": Text,
+        metrics_path "metrics_path": Text,
+        scheme "scheme": Text,
+        static_configs "static_configs": Vec<Spanned<RawStaticConfig>>,
+    }
+    not_yet {
+        honor_labels honor_timestamps track_timestamps_staleness params scrape_protocols fallback_scrape_protocol
+        scrape_native_histograms always_scrape_classic_histograms convert_classic_histograms_to_nhcb
+        extra_scrape_metrics enable_compression enable_http2 follow_redirects body_size_limit sample_limit target_limit
+        label_limit label_name_length_limit label_value_length_limit keep_dropped_targets
+        native_histogram_bucket_limit native_histogram_min_bucket_factor metric_name_validation_scheme
+        metric_name_escaping_scheme scrape_failure_log_file basic_auth authorization oauth2 tls_config http_headers
+        proxy_url no_proxy proxy_from_environment proxy_connect_header relabel_configs metric_relabel_configs
+        aws_sd_configs azure_sd_configs consul_sd_configs digitalocean_sd_configs dns_sd_configs docker_sd_configs
+        dockerswarm_sd_configs ec2_sd_configs ecs_sd_configs elasticache_sd_configs msk_sd_configs rds_sd_configs eureka_sd_configs file_sd_configs gce_sd_configs hetzner_sd_configs
+        http_sd_configs ionos_sd_configs kubernetes_sd_configs kuma_sd_configs lightsail_sd_configs linode_sd_configs
+        marathon_sd_configs nerve_sd_configs nomad_sd_configs openstack_sd_configs ovhcloud_sd_configs
+        puppetdb_sd_configs scaleway_sd_configs serverset_sd_configs stackit_sd_configs triton_sd_configs
+        uyuni_sd_configs vultr_sd_configs
+    }
+}
+
+settings! {
+    /// Targets that are written down, with the labels that they share.
+    RawStaticConfig in "in an entry of `static_configs`" {
+        targets "targets": Vec<Text>,
+        labels "labels": Pairs,
+    }
+}
+
+settings! {
+    /// A node of the routing tree.
+    RawRoute in "under `route`" {
+        receiver "receiver": Text,
+        matchers "matchers": Vec<Text>,
+        equal "match": Pairs,
+        regex "match_re": Pairs,
+        group_by "group_by": Vec<Text>,
+        group_wait "group_wait": Text,
+        group_interval "group_interval": Text,
+        repeat_interval "repeat_interval": Text,
+        continue_matching "continue": Spanned<bool>,
+        routes "routes": Vec<Spanned<RawRoute>>,
+    }
+    not_yet { mute_time_intervals active_time_intervals }
+}
+
+settings! {
+    /// A receiver.
+    RawReceiver in "in an entry of `receivers`" {
+        name "name": Text,
+        slack_configs "slack_configs": Vec<Spanned<RawSlack>>,
+        pagerduty_configs "pagerduty_configs": Vec<Spanned<RawPagerDuty>>,
+        webhook_configs "webhook_configs": Vec<Spanned<RawWebhook>>,
+        rollback_configs "rollback_configs": Vec<Spanned<RawRollback>>,
+    }
+    not_yet {
+        email_configs opsgenie_configs wechat_configs pushover_configs victorops_configs sns_configs telegram_configs
+        discord_configs webex_configs msteams_configs msteamsv2_configs jira_configs rocketchat_configs
+        mattermost_configs incidentio_configs
+    }
+}
+
+settings! {
+    /// A Slack channel.
+    RawSlack in "in an entry of `slack_configs`" {
+        channel "channel": Text,
+        bot_token "bot_token": Text,
+        bot_token_file "bot_token_file": Text,
+        api_url "api_url": Text,
+        send_resolved "send_resolved": bool,
+        timeout "timeout": Text,
+    }
+    not_yet {
+        http_config api_url_file app_token app_token_file app_url username color title title_link pretext text
+        message_text fields short_fields footer fallback callback_id icon_emoji icon_url image_url thumb_url link_names
+        mrkdwn_in actions update_message
+    }
+}
+
+settings! {
+    /// A PagerDuty service.
+    RawPagerDuty in "in an entry of `pagerduty_configs`" {
+        routing_key "routing_key": Text,
+        routing_key_file "routing_key_file": Text,
+        url "url": Text,
+        send_resolved "send_resolved": bool,
+        timeout "timeout": Text,
+    }
+    not_yet {
+        http_config service_key service_key_file client client_url description details images links severity class
+        component group source
+    }
+}
+
+settings! {
+    /// Anything that understands Alertmanager's webhook.
+    RawWebhook in "in an entry of `webhook_configs`" {
+        url "url": Text,
+        url_file "url_file": Text,
+        send_resolved "send_resolved": bool,
+        max_alerts "max_alerts": Spanned<u32>,
+        timeout "timeout": Text,
+    }
+    not_yet { http_config payload }
+}
+
+settings! {
+    /// What carries out rollbacks, and when it is asked to.
+    RawRollback in "in an entry of `rollback_configs`" {
+        url "url": Text,
+        url_file "url_file": Text,
+        secret "secret": Text,
+        secret_file "secret_file": Text,
+        rollback_key "rollback_key": Vec<Text>,
+        guard "while": Text,
+        cooldown "cooldown": Text,
+        deadline "deadline": Text,
+        timeout "timeout": Text,
+    }
+    not_yet { http_config }
+}
+
+settings! {
+    /// What we serve.
+    RawWeb in "under `web`" { listen "listen": Text, }
+    not_yet { external_url tls_server_config basic_auth_users }
+}
+
+settings! {
+    /// What we remember.
+    RawState in "under `state`" { dir "dir": Text, }
+}
+
+settings! {
+    /// A rule file.
+    RawRuleFile in "at the top of a rule file" { groups "groups": Vec<Spanned<RawGroup>>, }
+}
+
+settings! {
+    /// A group of rules.
+    RawGroup in "in an entry of `groups`" {
+        name "name": Text,
+        interval "interval": Text,
+        limit "limit": Spanned<u64>,
+        query_offset "query_offset": Text,
+        labels "labels": Pairs,
+        rules "rules": Vec<Spanned<RawRule>>,
+    }
+    not_yet { partial_response_strategy }
+}
+
+settings! {
+    /// A rule.
+    RawRule in "in a rule" {
+        alert "alert": Text,
+        record "record": Text,
+        expr "expr": Text,
+        hold "for": Text,
+        keep_firing_for "keep_firing_for": Text,
+        labels "labels": Pairs,
+        annotations "annotations": Pairs,
+    }
+}
+
+/// Every kind of settings.
+pub(super) const KNOWN: [Known; 15] = [
+    RawMain::KNOWN,
+    RawGlobal::KNOWN,
+    RawScrapeConfig::KNOWN,
+    RawStaticConfig::KNOWN,
+    RawRoute::KNOWN,
+    RawReceiver::KNOWN,
+    RawSlack::KNOWN,
+    RawPagerDuty::KNOWN,
+    RawWebhook::KNOWN,
+    RawRollback::KNOWN,
+    RawWeb::KNOWN,
+    RawState::KNOWN,
+    RawRuleFile::KNOWN,
+    RawGroup::KNOWN,
+    RawRule::KNOWN,
+];
+
+/// The rule files of a file that is otherwise not what it should be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RuleFilesOnly {
+    pub(super) rule_files: List<String>,
+}
+
+/// Names and values in the order in which they are written; a value that is left empty is the empty text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pairs(pub(super) Vec<Pair>);
+
+/// A name and its value.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub(super) name: Text,
+    pub(super) value: Text,
+}
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("names with values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((name, value)) = entries.next_entry::<Text, Option<Text>>()? {
+                    let value = value.unwrap_or_else(|| Text::new(String::new(), name.referenced, name.defined));
+                    pairs.push(Pair { name, value });
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
+}

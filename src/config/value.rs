@@ -1,0 +1,101 @@
+//! Single values: durations, URLs, names of labels.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::model::{Labels, METRIC_NAME, parse_duration};
+
+use super::place::Sheet;
+use super::raw::{Pair, Pairs, Text};
+
+/// A duration, if one is set.
+pub(super) fn duration(sheet: &mut Sheet, path: &str, text: Option<&Text>) -> Option<Duration> {
+    let text = text?;
+    match parse_duration(&text.value) {
+        Ok(duration) => Some(duration),
+        Err(error) => {
+            let is_number = !text.value.is_empty() && text.value.bytes().all(|byte| byte.is_ascii_digit());
+            sheet.note(text, path, error.to_string()).hint =
+                is_number.then(|| format!("a duration has a unit: `{}s`?", text.value));
+            None
+        }
+    }
+}
+
+/// A duration that is more than nothing, if one is set.
+pub(super) fn positive_duration(sheet: &mut Sheet, path: &str, text: Option<&Text>) -> Option<Duration> {
+    let duration = duration(sheet, path, text)?;
+    if let Some(text) = text.filter(|_| duration.is_zero()) {
+        sheet.note(text, path, "must be more than 0");
+        return None;
+    }
+    Some(duration)
+}
+
+/// A URL that can be called.
+pub(super) fn http_url(sheet: &mut Sheet, path: &str, text: &Text) -> Option<String> {
+    let Some((what, hint)) = url_trouble(text) else { return Some(text.value.clone()) };
+    sheet.note(text, path, what).hint = hint;
+    None
+}
+
+/// A URL that can be called and may be a secret, so that its line is not shown when something is wrong.
+pub(super) fn secret_url(sheet: &mut Sheet, path: &str, text: &Text) -> Option<String> {
+    let Some((what, hint)) = url_trouble(text) else { return Some(text.value.clone()) };
+    sheet.note_unseen(text, path, what).hint = hint;
+    None
+}
+
+/// Why a text is not a URL that can be called, and a hint.
+fn url_trouble(text: &Text) -> Option<(String, Option<String>)> {
+    let (what, hint) = match Url::parse(&text.value) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => return None,
+        _ if text.value.is_empty() => ("the URL is empty".to_owned(), None),
+        _ if text.value.contains("${") => {
+            ("`${NAME}` can be used in secrets only, as the whole value".to_owned(), None)
+        }
+        Ok(url) => (format!("a URL with `{}:` cannot be called", url.scheme()), Some(HTTP_ONLY)),
+        Err(url::ParseError::RelativeUrlWithoutBase) => ("not a URL".to_owned(), Some(HTTP_ONLY)),
+        Err(error) => (format!("not a URL: {error}"), None),
+    };
+    Some((what, hint.map(str::to_owned)))
+}
+
+const HTTP_ONLY: &str = "a URL begins with `http://` or `https://`";
+
+/// A set of labels; `alien` says why a name must not be among them, if it must not.
+pub(super) fn labels(
+    sheet: &mut Sheet,
+    path: &str,
+    pairs: Option<&Pairs>,
+    alien: impl Fn(&str) -> Option<&'static str>,
+) -> Labels {
+    let mut builder = Labels::empty().edit();
+    for pair in pairs.iter().flat_map(|pairs| &pairs.0) {
+        let path = path_of(path, pair);
+        if let Some(why) = label_name_trouble(&pair.name.value).or_else(|| alien(&pair.name.value)) {
+            sheet.note(&pair.name, &path, why);
+        } else if pair.value.value.contains("${") {
+            sheet.note(&pair.value, &path, "`${NAME}` can be used in secrets only");
+        } else {
+            builder.set(pair.name.value.as_str(), pair.value.value.as_str());
+        }
+    }
+    builder.build()
+}
+
+/// The path of a pair; one without a name has that of the whole.
+pub(super) fn path_of(path: &str, pair: &Pair) -> String {
+    if pair.name.value.is_empty() { path.to_owned() } else { format!("{path}.{}", pair.name.value) }
+}
+
+/// Why a text cannot be the name of a label, if it cannot. As in Prometheus 3, any other text can.
+pub(super) fn label_name_trouble(name: &str) -> Option<&'static str> {
+    match name {
+        "" => Some("the name of a label is empty"),
+        METRIC_NAME => Some("`__name__` names the metric and cannot be used here"),
+        _ if name.contains(char::is_control) => Some("the name of a label has a line break or a control character"),
+        _ => None,
+    }
+}
