@@ -35,3 +35,5 @@ pub mod source;
 pub mod web;
 
 pub mod config;
+
+pub mod daemon;

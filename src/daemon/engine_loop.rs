@@ -1,0 +1,241 @@
+//! The thread on which the engine lives: events in, records on disk, then sends out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::clock::{Clock, Stopwatch};
+use crate::dispatch::{Delivery, DeliveryState, Group, Sending};
+use crate::engine::{Effect, Engine, Event, Note, Record, Step};
+use crate::model::{Alert, IntegrationKind, Timestamp};
+use crate::rollout::Episode;
+use crate::state::SqliteState;
+use crate::telemetry::{NotificationLabels, ResultLabel, Telemetry};
+use crate::transport::Transport;
+
+use super::crash;
+
+/// How many events are committed together at most.
+const BATCH_MAX: usize = 256;
+/// How many sends are under way at once; more wait, in order.
+const SENDS_MAX: usize = 64;
+/// How often a commit that failed is tried again.
+const COMMIT_RETRY: Duration = Duration::from_secs(1);
+/// How many records that could not be committed are remembered; of more, the audit's are dropped.
+const BACKLOG_MAX: usize = 200_000;
+/// How long a shutdown waits for answers. What is not answered by then is sent again after the next start.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What the engine's thread is told.
+pub(super) enum EngineCommand {
+    /// This happened.
+    Event(Event),
+    /// Show what there is.
+    View(oneshot::Sender<EngineView>),
+    /// End once what is under way has been answered.
+    Stop,
+}
+
+/// What the engine holds, to look at.
+#[derive(Clone, Debug)]
+pub(super) struct EngineView {
+    pub(super) groups: Vec<Group>,
+    pub(super) deliveries: Vec<Delivery>,
+    pub(super) episodes: Vec<Episode>,
+    pub(super) is_durable: bool,
+}
+
+/// The engine and what its thread talks to.
+pub(super) struct EngineLoop {
+    pub(super) engine: Engine,
+    /// The alerts that fired when the process before this one ended.
+    pub(super) firing: Vec<Alert>,
+    pub(super) state: SqliteState,
+    pub(super) clock: Clock,
+    pub(super) telemetry: Telemetry,
+    pub(super) transport: Transport,
+    pub(super) commands: mpsc::Receiver<EngineCommand>,
+    /// For the tasks that send, to bring their answers back.
+    pub(super) back: mpsc::Sender<EngineCommand>,
+    pub(super) notes: Option<mpsc::UnboundedSender<Note>>,
+    pub(super) runtime: Handle,
+}
+
+/// What could not be committed, and what must not happen before it is.
+#[derive(Default)]
+struct Backlog {
+    records: Vec<Record>,
+    held: Vec<Effect>,
+    has_failed: bool,
+}
+
+impl EngineLoop {
+    /// Runs until it is told to stop.
+    pub(super) fn run(mut self) {
+        let mut backlog = Backlog::default();
+        let sends = Arc::new(Semaphore::new(SENDS_MAX));
+        let started = Event::Started { firing: std::mem::take(&mut self.firing) };
+        let mut step = self.engine.handle(self.clock.now(), started);
+        let mut stopping: Option<Stopwatch> = None;
+        loop {
+            self.carry_out(step, &mut backlog, &sends);
+            self.telemetry
+                .deliveries_waiting
+                .set(i64::try_from(self.engine.dispatch().deliveries().count()).unwrap_or(i64::MAX));
+            if stopping.is_some_and(|since| self.is_quiet() || since.elapsed() > FAREWELL) {
+                return;
+            }
+            let first = self.next_command(&backlog, stopping.is_some());
+            step = Step::default();
+            let mut taken = 0;
+            let mut next = first;
+            while let Some(command) = next {
+                match command {
+                    EngineCommand::Event(event) => step.append(self.engine.handle(self.clock.now(), event)),
+                    EngineCommand::View(reply) => drop(reply.send(self.view(&backlog))),
+                    EngineCommand::Stop => stopping = Some(Stopwatch::start()),
+                }
+                taken += 1;
+                next = if taken < BATCH_MAX { self.commands.try_recv().ok() } else { None };
+            }
+            let now = self.clock.now();
+            if self.engine.next_wake().is_some_and(|at| at <= now) {
+                step.append(self.engine.handle(now, Event::Wake));
+            }
+        }
+    }
+
+    /// Waits for a command, but not past the next moment at which something is due.
+    fn next_command(&mut self, backlog: &Backlog, is_stopping: bool) -> Option<EngineCommand> {
+        let wake = self.engine.next_wake().map_or(COMMIT_RETRY, |at| self.clock.nap_until(at));
+        let nap = if backlog.has_failed || is_stopping { wake.min(COMMIT_RETRY / 10) } else { wake };
+        let commands = &mut self.commands;
+        self.runtime.block_on(async { tokio::time::timeout(nap, commands.recv()).await }).ok().flatten()
+    }
+
+    fn is_quiet(&self) -> bool {
+        !self.engine.dispatch().deliveries().any(|delivery| matches!(delivery.state, DeliveryState::InFlight { .. }))
+    }
+
+    fn view(&self, backlog: &Backlog) -> EngineView {
+        EngineView {
+            groups: self.engine.dispatch().groups().cloned().collect(),
+            deliveries: self.engine.dispatch().deliveries().cloned().collect(),
+            episodes: self.engine.rollouts().episodes().cloned().collect(),
+            is_durable: !backlog.has_failed,
+        }
+    }
+
+    /// Commits a step's records and does what waits for them. When the disk does not take them, pages leave all the same,
+    /// from memory; only rollbacks wait, because a claim is on disk before it leaves.
+    fn carry_out(&mut self, step: Step, backlog: &mut Backlog, sends: &Arc<Semaphore>) {
+        for effect in step.immediate {
+            self.carry(effect, sends);
+        }
+        backlog.records.extend(step.records);
+        let mut waiting = std::mem::take(&mut backlog.held);
+        waiting.extend(step.after_commit);
+        let is_committed = backlog.records.is_empty() || self.commit(backlog);
+        for effect in waiting {
+            match &effect {
+                Effect::Send(sending) if !is_committed && sending.integration.kind == IntegrationKind::Rollback => {
+                    backlog.held.push(effect);
+                }
+                _ => self.carry(effect, sends),
+            }
+        }
+    }
+
+    fn commit(&mut self, backlog: &mut Backlog) -> bool {
+        crash::boundary("before commit");
+        let stopwatch = Stopwatch::start();
+        let result = self.state.commit(&backlog.records);
+        self.telemetry.commit_seconds.observe(stopwatch.elapsed().as_secs_f64());
+        let label = if result.is_ok() { "ok" } else { "error" };
+        self.telemetry.commits.get_or_create(&ResultLabel { result: label }).inc();
+        match result {
+            Ok(()) => {
+                crash::boundary("after commit");
+                backlog.records.clear();
+                if std::mem::take(&mut backlog.has_failed) {
+                    self.telemetry.state_writable.set(1);
+                    tracing::info!("the state file takes writes again: everything is on disk");
+                }
+                true
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut backlog.has_failed, true) {
+                    self.telemetry.state_writable.set(0);
+                    let error = anyhow::Error::new(error);
+                    tracing::error!(
+                        error = %format!("{error:#}"),
+                        "cannot write the state file: pages leave from memory, rollbacks wait, and a restart now would \
+                         repeat or forget; free some space"
+                    );
+                }
+                if backlog.records.len() > BACKLOG_MAX {
+                    backlog.records.retain(|record| !matches!(record, Record::Note(_)));
+                }
+                false
+            }
+        }
+    }
+
+    fn carry(&self, effect: Effect, sends: &Arc<Semaphore>) {
+        match effect {
+            Effect::Send(sending) => self.send(*sending, sends),
+            Effect::Note(note) => {
+                self.count(&note);
+                if note.is_trouble() {
+                    tracing::error!("{note}");
+                } else {
+                    tracing::info!("{note}");
+                }
+                if let Some(notes) = &self.notes {
+                    // Whoever watched may have gone.
+                    let _ = notes.send(note);
+                }
+            }
+        }
+    }
+
+    fn count(&self, note: &Note) {
+        let (integration, result) = match note {
+            Note::Delivered { integration, .. } => (integration, "delivered"),
+            Note::AttemptFailed { integration, .. } => (integration, "retry"),
+            Note::Undeliverable { integration, .. } => (integration, "gave_up"),
+            Note::RollbackWithdrawn { integration, .. } => (integration, "withdrawn"),
+            Note::RollbackClaimed { .. } => {
+                self.telemetry.rollbacks_claimed.inc();
+                return;
+            }
+            Note::Alert { .. } | Note::EpisodeEnded { .. } | Note::GroupFlushed { .. } => return,
+        };
+        let labels = NotificationLabels { integration: integration.kind.as_str(), result };
+        self.telemetry.notifications.get_or_create(&labels).inc();
+    }
+
+    /// Starts a task that sends and brings the answer back.
+    fn send(&self, sending: Sending, sends: &Arc<Semaphore>) {
+        let (transport, clock, back, sends) =
+            (self.transport.clone(), self.clock.clone(), self.back.clone(), sends.clone());
+        self.telemetry.send_delay_seconds.set(delay(&self.engine, &sending, clock.now()));
+        self.runtime.spawn(async move {
+            // The semaphore is never closed, and without a permit nothing would be lost but the limit.
+            let _permit = sends.acquire().await;
+            crash::boundary("before send");
+            let reply = transport.send(sending.request, clock.now()).await;
+            crash::boundary("after send");
+            let event = Event::Reply { delivery: sending.delivery, reply };
+            // Once the engine is gone, the delivery is still in flight in its file and is sent again at the next start.
+            let _ = back.send(EngineCommand::Event(event)).await;
+        });
+    }
+}
+
+fn delay(engine: &Engine, sending: &Sending, now: Timestamp) -> f64 {
+    let created = engine.dispatch().delivery(&sending.delivery).map(|delivery| delivery.created_at);
+    created.map_or(0.0, |created| now.since(created).as_secs_f64())
+}

@@ -1,0 +1,14 @@
+//! The running daemon: two machines on two threads, and tasks that carry bytes between them and the world.
+//!
+//! ```text
+//! scrape tasks → evaluator thread → engine thread → state file, then send tasks → engine thread
+//!                                        └→ notes: the log, and whoever watches
+//! ```
+
+mod crash;
+mod engine_loop;
+mod evaluator_loop;
+mod run;
+mod watch;
+
+pub use run::{Daemon, DaemonError, DaemonSpec};

@@ -1,0 +1,187 @@
+//! Wiring: starts the threads and tasks, watches over them, and ends them in order.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::engine::{Engine, Note};
+use crate::evaluator::Evaluator;
+use crate::source::Scraper;
+use crate::state::{SqliteState, StateError};
+use crate::telemetry::Telemetry;
+use crate::transport::{HttpClient, HttpClientError, Secrets, Transport};
+use crate::web;
+
+use super::engine_loop::{EngineCommand, EngineLoop};
+use super::evaluator_loop::{EvaluatorCommand, EvaluatorLoop};
+use super::watch::Watch;
+
+/// How many scrapes may wait for the evaluator. When it is behind, scrapers wait too.
+const SCRAPES_WAITING_MAX: usize = 64;
+/// How many events may wait for the engine.
+const EVENTS_WAITING_MAX: usize = 4096;
+
+/// What a daemon is made of.
+#[derive(Debug)]
+pub struct DaemonSpec {
+    /// What it does.
+    pub config: Config,
+    /// Where it keeps its state.
+    pub data_dir: PathBuf,
+    /// Where its page and APIs are.
+    pub listen: SocketAddr,
+    /// Its time.
+    pub clock: Clock,
+    /// Who watches what happens, besides the log.
+    pub notes: Option<mpsc::UnboundedSender<Note>>,
+}
+
+/// Why a daemon could not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The state cannot be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Http(#[from] HttpClientError),
+    /// The address is taken or not ours.
+    #[error("listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A part of it ended although nobody asked it to: a bug of ours.
+    #[error("the {part} ended unexpectedly")]
+    Ended {
+        /// Which.
+        part: &'static str,
+    },
+}
+
+/// A daemon that runs.
+#[derive(Debug)]
+pub struct Daemon {
+    address: SocketAddr,
+    evaluator: mpsc::Sender<EvaluatorCommand>,
+    engine: mpsc::Sender<EngineCommand>,
+    evaluator_task: JoinHandle<()>,
+    engine_task: JoinHandle<()>,
+    web_task: JoinHandle<io::Result<()>>,
+    stop_web: oneshot::Sender<()>,
+    is_ready: Arc<AtomicBool>,
+    scrapers: JoinSet<()>,
+}
+
+impl Daemon {
+    /// Opens the state, goes on from it, and starts everything.
+    pub async fn start(spec: DaemonSpec) -> Result<Self, DaemonError> {
+        let DaemonSpec { config, data_dir, listen, clock, notes } = spec;
+        let state = SqliteState::open(&data_dir)?;
+        let rows = state.load()?;
+        let listening = |source| DaemonError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+        let http = HttpClient::new()?;
+        let telemetry = Telemetry::new();
+        let runtime = Handle::current();
+        let (evaluator_in, evaluator_out) = mpsc::channel(SCRAPES_WAITING_MAX);
+        let (engine_in, engine_out) = mpsc::channel(EVENTS_WAITING_MAX);
+
+        let evaluator = Evaluator::new(config.evaluator_spec(), rows.instances);
+        let engine_loop = EngineLoop {
+            engine: Engine::restore(config.engine_spec(), rows.engine),
+            firing: evaluator.firing(),
+            state,
+            clock: clock.clone(),
+            telemetry: telemetry.clone(),
+            transport: Transport::new(http.clone(), Secrets::new(config.secrets.iter().cloned())),
+            commands: engine_out,
+            back: engine_in.clone(),
+            notes,
+            runtime: runtime.clone(),
+        };
+        let evaluator_loop = EvaluatorLoop {
+            evaluator,
+            clock: clock.clone(),
+            telemetry: telemetry.clone(),
+            commands: evaluator_out,
+            engine: engine_in.clone(),
+            runtime,
+        };
+        let engine_task = tokio::task::spawn_blocking(move || engine_loop.run());
+        let evaluator_task = tokio::task::spawn_blocking(move || evaluator_loop.run());
+
+        let mut scrapers = JoinSet::new();
+        for target in config.scrape.clone() {
+            let scraper = Scraper::new(http.clone(), clock.clone());
+            let out = evaluator_in.clone();
+            scrapers.spawn(async move { scraper.scrape_forever(&target, &out).await });
+        }
+
+        let is_ready = Arc::new(AtomicBool::new(true));
+        let watch = Watch::start(&evaluator_in, &engine_in, clock, is_ready.clone());
+        let (stop_web, stopped) = oneshot::channel::<()>();
+        let web_task = tokio::spawn(web::serve(listener, web::Web { views: watch, telemetry }, async {
+            // An error says that the sender is gone, which is as good a reason to stop.
+            let _ = stopped.await;
+        }));
+        tracing::info!(%address, targets = config.scrape.len(), groups = config.groups.len(), "watching");
+        Ok(Self {
+            address,
+            evaluator: evaluator_in,
+            engine: engine_in,
+            evaluator_task,
+            engine_task,
+            web_task,
+            stop_web,
+            is_ready,
+            scrapers,
+        })
+    }
+
+    /// Where its page is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs until `stop` completes, then ends in order: no more scrapes, no more evaluations, what is under way is
+    /// answered, then nobody is served any more.
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
+        let ended = tokio::select! {
+            () = stop => None,
+            _ = &mut self.evaluator_task => Some("evaluator"),
+            _ = &mut self.engine_task => Some("engine"),
+            _ = &mut self.web_task => Some("web server"),
+        };
+        if let Some(part) = ended {
+            return Err(DaemonError::Ended { part });
+        }
+        tracing::info!("stopping");
+        self.is_ready.store(false, Ordering::Relaxed);
+        self.scrapers.shutdown().await;
+        // The engine answers to the end, so that the evaluator's last transitions are kept.
+        drop(self.evaluator);
+        let _ = self.engine.send(EngineCommand::Stop).await;
+        let engine = self.engine_task.await;
+        let _ = self.stop_web.send(());
+        let web = self.web_task.await;
+        match (engine, web) {
+            (Err(_), _) => Err(DaemonError::Ended { part: "engine" }),
+            (_, Err(_)) => Err(DaemonError::Ended { part: "web server" }),
+            _ => Ok(()),
+        }
+    }
+}
