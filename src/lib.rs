@@ -7,11 +7,9 @@
 pub mod model;
 
 pub mod exposition;
-
 pub mod store;
 
 pub mod promql;
-
 pub mod template;
 
 pub mod rule;
@@ -37,3 +35,5 @@ pub mod web;
 pub mod config;
 
 pub mod daemon;
+
+pub mod cli;

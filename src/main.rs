@@ -1,3 +1,7 @@
 //! The `atalaya` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    atalaya::cli::main()
+}

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::{Clock, Stopwatch};
 use crate::dispatch::{Delivery, DeliveryState, Group, Sending};
-use crate::engine::{Effect, Engine, Event, Note, Record, Step};
+use crate::engine::{Effect, Engine, Event, Note, Record, Step, Weight};
 use crate::model::{Alert, IntegrationKind, Timestamp};
 use crate::rollout::Episode;
 use crate::state::SqliteState;
@@ -188,10 +188,10 @@ impl EngineLoop {
             Effect::Send(sending) => self.send(*sending, sends),
             Effect::Note(note) => {
                 self.count(&note);
-                if note.is_trouble() {
-                    tracing::error!("{note}");
-                } else {
-                    tracing::info!("{note}");
+                match note.weight() {
+                    Weight::Course => tracing::info!("{note}"),
+                    Weight::Setback => tracing::warn!("{note}"),
+                    Weight::Trouble => tracing::error!("{note}"),
                 }
                 if let Some(notes) = &self.notes {
                     // Whoever watched may have gone.

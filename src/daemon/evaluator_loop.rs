@@ -111,16 +111,20 @@ impl EvaluatorLoop {
         let transitions = self.evaluator.tick(now);
         self.telemetry.tick_seconds.observe(stopwatch.elapsed().as_secs_f64());
         for group in &transitions.groups {
-            let ok = group.rules - group.failures.len();
+            let ok = group.rules - group.failed;
             self.telemetry.rule_evaluations.get_or_create(&ResultLabel { result: "ok" }).inc_by(ok as u64);
-            let failed = group.failures.len() as u64;
+            let failed = group.failed as u64;
             self.telemetry.rule_evaluations.get_or_create(&ResultLabel { result: "error" }).inc_by(failed);
             self.telemetry.missed_evaluations.inc_by(group.missed);
             for (rule, error) in &group.failures {
-                tracing::warn!(group = %group.group, rule = %rule, error = %error, "cannot evaluate a rule: its alerts stay as they were");
+                let group = &group.group;
+                tracing::warn!(%group, %rule, %error, "cannot evaluate a rule: its alerts stay as they were");
+            }
+            for rule in &group.recovered {
+                tracing::info!(group = %group.group, %rule, "a rule can be evaluated again");
             }
         }
-        self.telemetry.alerts_firing.set(i64::try_from(self.evaluator.firing().len()).unwrap_or(i64::MAX));
+        self.telemetry.alerts_firing.set(i64::try_from(self.evaluator.firing_count()).unwrap_or(i64::MAX));
         transitions
     }
 }

@@ -8,5 +8,5 @@ mod note;
 mod step;
 
 pub use join::{Engine, EngineRows, EngineSpec};
-pub use note::{AlertMove, Note};
+pub use note::{AlertMove, Note, Weight};
 pub use step::{Effect, Event, Record, Step};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DeliveryId, GroupKey, IntegrationId, Labels, RollbackId, Timestamp};
+use crate::model::{ALERT_NAME, DeliveryId, GroupKey, IntegrationId, Labels, RollbackId, Timestamp};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +102,17 @@ pub enum Note {
     },
 }
 
+/// How much something that happened matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// It is the course of things.
+    Course,
+    /// It did not work, and is tried again.
+    Setback,
+    /// A person should look at it.
+    Trouble,
+}
+
 /// How an alert changed its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,9 +142,13 @@ impl Note {
         }
     }
 
-    /// Whether a person should look at it.
-    pub fn is_trouble(&self) -> bool {
-        matches!(self, Self::Undeliverable { .. })
+    /// How much it matters.
+    pub fn weight(&self) -> Weight {
+        match self {
+            Self::Undeliverable { .. } => Weight::Trouble,
+            Self::AttemptFailed { .. } => Weight::Setback,
+            _ => Weight::Course,
+        }
     }
 }
 
@@ -148,7 +163,8 @@ impl fmt::Display for Note {
                     AlertMove::Resolved => "has resolved",
                     AlertMove::Dropped => "is no longer pending",
                 };
-                write!(f, "{labels} {to}")?;
+                let others = labels.filter(|name| name != ALERT_NAME);
+                write!(f, "{}{others} {to}", labels.get(ALERT_NAME))?;
                 if value == "NaN" { Ok(()) } else { write!(f, ", value {value}") }
             }
             Self::AttemptFailed { integration, why, .. } => write!(f, "cannot tell {integration} yet: {why}"),

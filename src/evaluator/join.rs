@@ -69,8 +69,12 @@ pub struct GroupReport {
     pub group: String,
     /// How many rules were evaluated.
     pub rules: usize,
-    /// The rules that failed, with the reason.
+    /// How many of them failed.
+    pub failed: usize,
+    /// The rules that failed and did not before, with the reason.
     pub failures: Vec<(String, String)>,
+    /// The rules that failed before and do no more.
+    pub recovered: Vec<String>,
     /// Evaluations that were due and did not happen.
     pub missed: u64,
 }
@@ -260,6 +264,13 @@ impl Evaluator {
         own.chain(orphans).collect()
     }
 
+    /// How many alerts fire.
+    pub fn firing_count(&self) -> usize {
+        let rules = self.groups.iter().flat_map(|group| &group.rules);
+        let fires = |instance: &&Instance| instance.state.fired_at().is_some();
+        rules.map(|rule| rule.instances.iter().filter(fires).count()).sum()
+    }
+
     /// All rules with their instances.
     pub fn rules(&self) -> Vec<RuleView> {
         let view = |group: &Group, rule: &Rule| RuleView {
@@ -316,12 +327,24 @@ impl Group {
         let mut report = GroupReport {
             group: format!("{};{}", self.file, self.name),
             rules: self.rules.len(),
+            failed: 0,
             failures: Vec::new(),
+            recovered: Vec::new(),
             missed,
         };
         for rule in &mut self.rules {
+            let had_failed = rule.error.is_some();
             changes.extend(rule.evaluate(store, targets, context, at));
-            report.failures.extend(rule.error.iter().map(|error| (rule.spec.name.clone(), error.clone())));
+            match &rule.error {
+                Some(error) => {
+                    report.failed += 1;
+                    if !had_failed {
+                        report.failures.push((rule.spec.name.clone(), error.clone()));
+                    }
+                }
+                None if had_failed => report.recovered.push(rule.spec.name.clone()),
+                None => {}
+            }
         }
         self.evaluated_at = Some(at);
         report

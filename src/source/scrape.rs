@@ -1,6 +1,5 @@
 //! Asks one target for its page, again and again.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -22,8 +21,10 @@ const ACCEPTED: &str = "text/plain;version=0.0.4;q=1,*/*;q=0.1";
 enum ScrapeError {
     #[error("no answer within {}", format_duration(*.0))]
     Timeout(Duration),
-    #[error("get the page")]
-    Http(#[from] reqwest::Error),
+    #[error("cannot connect")]
+    Connect(#[source] reqwest::Error),
+    #[error("the page broke off, or the answer is not HTTP")]
+    Http(#[source] reqwest::Error),
     #[error("the target answered {0}")]
     Status(reqwest::StatusCode),
     #[error("the page is OpenMetrics, which is not supported yet: let the target offer text/plain")]
@@ -69,7 +70,12 @@ impl Scraper {
             Ok(page) => page,
             Err(_) => Err(ScrapeError::Timeout(target.timeout)),
         };
-        Scrape { target: target.id.clone(), at, took: stopwatch.elapsed(), page: page.map_err(|error| chain(&error)) }
+        Scrape {
+            target: target.id.clone(),
+            at,
+            took: stopwatch.elapsed(),
+            page: page.map_err(|error| in_a_line(&error)),
+        }
     }
 
     async fn page(&self, target: &ScrapeTarget) -> Result<String, ScrapeError> {
@@ -79,7 +85,7 @@ impl Scraper {
             .get(&target.url)
             .header(ACCEPT, ACCEPTED)
             .header("X-Prometheus-Scrape-Timeout-Seconds", target.timeout.as_secs_f64().to_string());
-        let mut response = request.send().await?;
+        let mut response = request.send().await.map_err(ScrapeError::of)?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(ScrapeError::Status(response.status()));
         }
@@ -88,7 +94,7 @@ impl Scraper {
             return Err(ScrapeError::OpenMetrics);
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = response.chunk().await.map_err(ScrapeError::of)? {
             if body.len() + chunk.len() > BODY_MAX {
                 return Err(ScrapeError::TooLarge);
             }
@@ -101,19 +107,20 @@ impl Scraper {
     }
 }
 
-/// An error and its causes in one line. The request's URL is left out: the target is named beside it.
-fn chain(error: &ScrapeError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        // Writing into a string cannot fail.
-        let _ = match error.downcast_ref::<reqwest::Error>() {
-            Some(_) => Ok(()),
-            None => write!(text, ": {error}"),
-        };
-        cause = error.source();
+impl ScrapeError {
+    fn of(error: reqwest::Error) -> Self {
+        if error.is_connect() { Self::Connect(error) } else { Self::Http(error) }
     }
-    text
+}
+
+/// An error and its deepest cause in one line: the layers of the HTTP library between them say nothing to people, and
+/// the request's URL stands beside it.
+fn in_a_line(error: &ScrapeError) -> String {
+    let mut deepest = std::error::Error::source(error);
+    while let Some(source) = deepest.and_then(std::error::Error::source) {
+        deepest = Some(source);
+    }
+    deepest.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// When within its interval a target is scraped: by a hash of its id, so that targets spread evenly, and over a restart
