@@ -35,5 +35,6 @@ pub mod web;
 pub mod config;
 
 pub mod daemon;
+pub mod demo;
 
 pub mod cli;

@@ -10,6 +10,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::dispatch::{Delivery, DeliveryState, Group, Sending};
 use crate::engine::{Effect, Engine, Event, Note, Record, Step, Weight};
 use crate::model::{Alert, IntegrationKind, Timestamp};
+use crate::receiver::Reply;
 use crate::rollout::Episode;
 use crate::state::SqliteState;
 use crate::telemetry::{NotificationLabels, ResultLabel, Telemetry};
@@ -23,6 +24,8 @@ const BATCH_MAX: usize = 256;
 const SENDS_MAX: usize = 64;
 /// How often a commit that failed is tried again.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
+/// How often a daemon that stops looks whether it may.
+const GLANCE: Duration = Duration::from_millis(50);
 /// How many records that could not be committed are remembered; of more, the audit's are dropped.
 const BACKLOG_MAX: usize = 200_000;
 /// How long a shutdown waits for answers. What is not answered by then is sent again after the next start.
@@ -63,11 +66,10 @@ pub(super) struct EngineLoop {
     pub(super) runtime: Handle,
 }
 
-/// What could not be committed, and what must not happen before it is.
+/// What could not be committed yet.
 #[derive(Default)]
 struct Backlog {
     records: Vec<Record>,
-    held: Vec<Effect>,
     has_failed: bool,
 }
 
@@ -80,15 +82,18 @@ impl EngineLoop {
         let mut step = self.engine.handle(self.clock.now(), started);
         let mut stopping: Option<Stopwatch> = None;
         loop {
-            self.carry_out(step, &mut backlog, &sends);
+            let refused = self.carry_out(step, &mut backlog, &sends);
             self.telemetry
                 .deliveries_waiting
                 .set(i64::try_from(self.engine.dispatch().deliveries().count()).unwrap_or(i64::MAX));
             if stopping.is_some_and(|since| self.is_quiet() || since.elapsed() > FAREWELL) {
                 return;
             }
-            let first = self.next_command(&backlog, stopping.is_some());
             step = Step::default();
+            for event in refused {
+                step.append(self.engine.handle(self.clock.now(), event));
+            }
+            let first = self.next_command(&backlog, stopping.is_some());
             let mut taken = 0;
             let mut next = first;
             while let Some(command) = next {
@@ -110,7 +115,11 @@ impl EngineLoop {
     /// Waits for a command, but not past the next moment at which something is due.
     fn next_command(&mut self, backlog: &Backlog, is_stopping: bool) -> Option<EngineCommand> {
         let wake = self.engine.next_wake().map_or(COMMIT_RETRY, |at| self.clock.nap_until(at));
-        let nap = if backlog.has_failed || is_stopping { wake.min(COMMIT_RETRY / 10) } else { wake };
+        let nap = match (is_stopping, backlog.has_failed) {
+            (true, _) => wake.min(GLANCE),
+            (false, true) => wake.min(COMMIT_RETRY),
+            (false, false) => wake,
+        };
         let commands = &mut self.commands;
         self.runtime.block_on(async { tokio::time::timeout(nap, commands.recv()).await }).ok().flatten()
     }
@@ -129,23 +138,25 @@ impl EngineLoop {
     }
 
     /// Commits a step's records and does what waits for them. When the disk does not take them, pages leave all the same,
-    /// from memory; only rollbacks wait, because a claim is on disk before it leaves.
-    fn carry_out(&mut self, step: Step, backlog: &mut Backlog, sends: &Arc<Semaphore>) {
+    /// from memory; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is that they
+    /// failed: they are tried again, and past their deadline a human is paged.
+    fn carry_out(&mut self, step: Step, backlog: &mut Backlog, sends: &Arc<Semaphore>) -> Vec<Event> {
         for effect in step.immediate {
             self.carry(effect, sends);
         }
         backlog.records.extend(step.records);
-        let mut waiting = std::mem::take(&mut backlog.held);
-        waiting.extend(step.after_commit);
         let is_committed = backlog.records.is_empty() || self.commit(backlog);
-        for effect in waiting {
-            match &effect {
+        let mut refused = Vec::new();
+        for effect in step.after_commit {
+            match effect {
                 Effect::Send(sending) if !is_committed && sending.integration.kind == IntegrationKind::Rollback => {
-                    backlog.held.push(effect);
+                    let why = "the claim cannot be written to the state file, and must not leave before".to_owned();
+                    refused.push(Event::Reply { delivery: sending.delivery, reply: Reply::Failed { why } });
                 }
-                _ => self.carry(effect, sends),
+                effect => self.carry(effect, sends),
             }
         }
+        refused
     }
 
     fn commit(&mut self, backlog: &mut Backlog) -> bool {

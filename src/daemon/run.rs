@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -28,6 +29,8 @@ use super::watch::Watch;
 
 /// How many scrapes may wait for the evaluator. When it is behind, scrapers wait too.
 const SCRAPES_WAITING_MAX: usize = 64;
+/// How long the web's clients may take to hang up.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How many events may wait for the engine.
 const EVENTS_WAITING_MAX: usize = 4096;
 
@@ -172,15 +175,18 @@ impl Daemon {
         tracing::info!("stopping");
         self.is_ready.store(false, Ordering::Relaxed);
         self.scrapers.shutdown().await;
-        // The engine answers to the end, so that the evaluator's last transitions are kept.
+        // The engine listens to the end, so that the evaluator's last transitions are kept.
         drop(self.evaluator);
+        let evaluator = self.evaluator_task.await;
+        // An error says that it has ended already, which its own result tells.
         let _ = self.engine.send(EngineCommand::Stop).await;
         let engine = self.engine_task.await;
         let _ = self.stop_web.send(());
-        let web = self.web_task.await;
-        match (engine, web) {
-            (Err(_), _) => Err(DaemonError::Ended { part: "engine" }),
-            (_, Err(_)) => Err(DaemonError::Ended { part: "web server" }),
+        // A client that does not hang up is not waited for.
+        let _ = tokio::time::timeout(FAREWELL, self.web_task).await;
+        match (evaluator, engine) {
+            (Err(_), _) => Err(DaemonError::Ended { part: "evaluator" }),
+            (_, Err(_)) => Err(DaemonError::Ended { part: "engine" }),
             _ => Ok(()),
         }
     }
