@@ -58,6 +58,8 @@ pub(super) struct SlackHeard {
     pub(super) ts: String,
     /// What a notification would show.
     pub(super) text: String,
+    /// The names of the alerts, as the message's metadata has them.
+    pub(super) alertname: String,
     /// Everything that was sent.
     pub(super) body: Value,
     /// Slack's word for why it refused.

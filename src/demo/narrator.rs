@@ -285,6 +285,7 @@ mod tests {
     fn a_call_is_told_with_what_it_said() {
         let at = started().shifted(500_600);
         let slack = SlackHeard {
+            alertname: "A".to_owned(),
             at,
             method: SlackMethod::Post,
             channel: "#alerts".to_owned(),

@@ -340,6 +340,7 @@ mod tests {
 
     fn slack(method: SlackMethod, ts: &str, text: &str, refused: Option<&'static str>, minute: u64) -> Happening {
         Happening::Slack(SlackHeard {
+            alertname: "A".to_owned(),
             at: at(minute),
             method,
             channel: "#enova-alerts".to_owned(),

@@ -37,6 +37,8 @@ enum What<'a> {
     },
     Slack {
         action: &'static str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        alertname: &'a str,
         channel: &'a str,
         ts: &'a str,
         text: &'a str,
@@ -95,6 +97,7 @@ fn line(happening: &Happening) -> Option<String> {
                 SlackMethod::Post => "post",
                 SlackMethod::Update => "update",
             },
+            alertname: &heard.alertname,
             channel: &heard.channel,
             ts: &heard.ts,
             text: &heard.text,
@@ -152,6 +155,7 @@ mod tests {
         );
         assert!(line(&alert("NaN")).is_some_and(|line| line.ends_with(r#""value":null}"#)));
         let slack = SlackHeard {
+            alertname: "A".to_owned(),
             at,
             method: SlackMethod::Update,
             channel: "C1".to_owned(),
@@ -162,7 +166,7 @@ mod tests {
         };
         check(
             Happening::Slack(slack),
-            r#"{"at":"2025-11-24T16:00:00.120Z","kind":"slack","action":"update","channel":"C1","ts":"1.2","text":"t\n","status":"message_not_found"}"#,
+            r#"{"at":"2025-11-24T16:00:00.120Z","kind":"slack","action":"update","alertname":"A","channel":"C1","ts":"1.2","text":"t\n","status":"message_not_found"}"#,
         );
         let page = PagerDutyHeard {
             at,

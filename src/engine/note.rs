@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ALERT_NAME, DeliveryId, GroupKey, IntegrationId, Labels, RollbackId, Timestamp};
+use crate::model::{ALERT_NAME, DeliveryId, GroupKey, IntegrationId, IntegrationKind, Labels, RollbackId, Timestamp};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -171,6 +171,9 @@ impl fmt::Display for Note {
             Self::Delivered { integration, subject, attempts: 1, .. } => write!(f, "told {integration} of {subject}"),
             Self::Delivered { integration, subject, attempts, .. } => {
                 write!(f, "told {integration} of {subject} in {attempts} attempts")
+            }
+            Self::Undeliverable { integration, delivery, why, .. } if integration.kind == IntegrationKind::Rollback => {
+                write!(f, "gave up rollback {delivery}, which {integration} did not take: {why}")
             }
             Self::Undeliverable { integration, subject, why, .. } => {
                 write!(f, "gave up telling {integration} of {subject}: {why}")

@@ -17,6 +17,10 @@ use super::{Measure, Reading, Scrape, ScrapeReport, ScrapeTarget};
 /// How often samples that no rule reaches any more are dropped.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 
+/// After how many intervals without an evaluation the process must have stood still. One that is late by an interval or
+/// two has still scraped often enough for a window of any use.
+const STANDSTILL_INTERVALS: u64 = 4;
+
 /// What an evaluator is made of.
 #[derive(Clone, Debug, Default)]
 pub struct EvaluatorSpec {
@@ -206,6 +210,7 @@ impl Evaluator {
         for row in std::mem::take(&mut self.orphans) {
             transitions.changes.push(ending(row, now));
         }
+        self.notice_standstill(now);
         let Self { store, groups, intakes, context, .. } = self;
         let targets: Vec<&ScrapeTarget> = intakes.values().map(Intake::target).collect();
         for group in groups {
@@ -224,6 +229,20 @@ impl Evaluator {
         }
         self.trim(now);
         transitions
+    }
+
+    /// A process that was stopped, or a machine that slept, wakes to empty windows. That is no good news either: it is as
+    /// after a start.
+    fn notice_standstill(&mut self, now: Timestamp) {
+        let stood_still = self.groups.iter().any(|group| {
+            let at = now.floor_to(group.interval);
+            group.evaluated_at.is_some_and(|last| intervals_between(last, at, group.interval) >= STANDSTILL_INTERVALS)
+        });
+        if stood_still {
+            self.store.forget_scrapes();
+            let rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
+            rules.for_each(|rule| rule.instances.interrupt());
+        }
     }
 
     fn read(&self, measure: &Measure, sight: &Sight, at: Timestamp) -> Reading {

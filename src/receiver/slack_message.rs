@@ -76,7 +76,10 @@ pub(super) fn message(told: &Told<'_>, context: &RenderContext<'_>) -> SlackMess
     details.push(footer);
 
     let mut metadata = SlackMessageMetadata::new(METADATA_TYPE.to_owned());
-    metadata.event_payload = Some(HashMap::from([("delivery".to_owned(), context.delivery.to_string())]));
+    metadata.event_payload = Some(HashMap::from([
+        ("delivery".to_owned(), context.delivery.to_string()),
+        ("alertname".to_owned(), escape(&told.what(), LABEL_CHARS_MAX)),
+    ]));
     SlackMessageContent::new()
         .with_text(notification(told))
         .with_blocks(top)
@@ -98,7 +101,11 @@ fn headline(told: &Told<'_>) -> String {
 /// What a telephone's lock screen shows.
 fn notification(told: &Told<'_>) -> String {
     let summary = told.summary();
-    let separator = if summary.is_empty() { "" } else { ": " };
+    let separator = match (summary.is_empty(), told.is_firing()) {
+        (true, _) => "",
+        (false, true) => ": ",
+        (false, false) => ", was: ",
+    };
     let text = format!("{} ({}){separator}{summary}", headline(told), told.counts());
     escape(&text, TEXT_CHARS_MAX)
 }
@@ -169,7 +176,9 @@ fn alert_text(alert: &Alert, common_labels: &Labels, common_annotations: &Labels
     } else {
         summary.clone()
     };
-    let mut lines = vec![format!("{mark} {}", bold(&one_line(&title), SUMMARY_CHARS_MAX))];
+    // A summary is written in the present tense, and what it says is over.
+    let past = if alert.is_firing() || summary.is_empty() { "" } else { "was: " };
+    let mut lines = vec![format!("{mark} {past}{}", bold(&one_line(&title), SUMMARY_CHARS_MAX))];
     let description = alert.annotations.get("description").trim();
     if !description.is_empty() && description != summary && !is_common("description") {
         lines.push(escape(description, DESCRIPTION_CHARS_MAX));

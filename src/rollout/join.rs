@@ -219,11 +219,13 @@ fn order(
         GroupStatus::Firing => "could not be triggered",
         GroupStatus::Resolved => "could not be triggered, but is no longer needed",
     };
+    let values: Vec<&str> = key.iter().map(|(_, value)| value).collect();
+    let what = if values.is_empty() { "the canary".to_owned() } else { values.join(", ") };
     let notice = NoticeNotification {
         key: format!("rollback-failed:{id}"),
         receiver: ReceiverName::new(""),
         status,
-        summary: format!("Rollback of {key} {verb} ({id})"),
+        summary: format!("Rollback of {what} {verb}"),
         description,
         severity: "critical".to_owned(),
         labels: key.clone(),

@@ -28,7 +28,7 @@ pub struct Instance {
     pub state: InstanceState,
     /// Since when it cannot be measured, if it cannot.
     pub unknown_since: Option<Timestamp>,
-    /// Whether it comes from before a restart and has not been seen since.
+    /// Whether it comes from before a restart, or from before this process stood still, and has not been seen since.
     pub restored: bool,
     /// When its annotations were last passed on.
     refreshed_at: Timestamp,
@@ -109,6 +109,11 @@ impl RuleInstances {
     /// The instances, in order of their labels.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Instance> {
         self.instances.values()
+    }
+
+    /// Treats every instance as one from before a restart: time has passed in which nothing was measured.
+    pub fn interrupt(&mut self) {
+        self.instances.values_mut().for_each(|instance| instance.restored = true);
     }
 
     /// The alerts that fire.

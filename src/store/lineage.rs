@@ -20,7 +20,7 @@ impl Origin {
     }
 }
 
-/// What the scrapes of a target were like since this process began.
+/// What the scrapes of a target were like since this process began, or since it last stood still.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TargetHistory {
     /// The last scrape.

@@ -142,6 +142,12 @@ impl Store {
         }
     }
 
+    /// Forgets what scrapes were like, as after a start: time has passed in which nothing could be scraped. The samples
+    /// stay.
+    pub fn forget_scrapes(&mut self) {
+        self.targets.clear();
+    }
+
     /// What is known about a target; `None` when it was never scraped.
     pub fn target(&self, target: &TargetId) -> Option<&TargetHistory> {
         self.targets.get(target)

@@ -165,6 +165,11 @@ impl World {
         }
     }
 
+    /// Lets time pass in which the daemon does nothing at all.
+    pub(crate) fn sleep_to(&mut self, end: &str) {
+        self.now = moment(end);
+    }
+
     /// Kills the daemon and starts it again from its records.
     pub(crate) fn restart(&mut self) {
         self.restarts += 1;

@@ -1,6 +1,7 @@
 //! A PagerDuty of one service: the Events API v2.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -17,12 +18,14 @@ use super::{Reports, answer, json_of, text_at};
 /// The service, by its integration.
 pub(in crate::demo) struct FakePagerDuty {
     routing_key: String,
+    /// What each incident is about, by its deduplication key: a resolve does not say.
+    incidents: Mutex<BTreeMap<String, String>>,
 }
 
 impl FakePagerDuty {
     /// A service with this integration key.
     pub(in crate::demo) fn new(routing_key: &str) -> Self {
-        Self { routing_key: routing_key.to_owned() }
+        Self { routing_key: routing_key.to_owned(), incidents: Mutex::default() }
     }
 
     /// Its API: `/v2/enqueue`.
@@ -45,7 +48,7 @@ impl FakePagerDuty {
             dedup_key: text_at(body, "/dedup_key").to_owned(),
             summary: text_at(body, "/payload/summary").to_owned(),
             severity: text_at(body, "/payload/severity").to_owned(),
-            class: text_at(body, "/payload/class").to_owned(),
+            class: self.class(body),
             refused,
         };
         match refused {
@@ -60,6 +63,19 @@ impl FakePagerDuty {
             Some(why) => {
                 let body = json!({ "status": "invalid event", "message": "Event object is invalid", "errors": [why] });
                 (StatusCode::BAD_REQUEST, body, heard)
+            }
+        }
+    }
+
+    /// What an event is about.
+    fn class(&self, body: &Value) -> String {
+        let mut incidents = self.incidents.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = text_at(body, "/dedup_key");
+        match text_at(body, "/payload/class") {
+            "" => incidents.get(key).cloned().unwrap_or_default(),
+            class => {
+                incidents.insert(key.to_owned(), class.to_owned());
+                class.to_owned()
             }
         }
     }

@@ -59,6 +59,7 @@ impl FakeSlack {
             channel: text_at(&body, "/channel").to_owned(),
             ts,
             text: unescape(text_at(&body, "/text")),
+            alertname: text_at(&body, "/metadata/event_payload/alertname").to_owned(),
             refused: result.as_ref().err().copied(),
             body,
         };
