@@ -465,7 +465,7 @@ mod tests {
             subject: "s".to_owned(),
             why: "401".to_owned(),
         };
-        check(5, Happening::Noted(undeliverable), "gave up telling oncall/rollback/0 of s: 401");
+        check(5, Happening::Noted(undeliverable), "gave up rollback d, which oncall/rollback/0 did not take: 401");
     }
 
     #[test]
