@@ -4,6 +4,7 @@
 //! ended. What waits is replaced by newer news; what was attempted once is never taken back, because it may have
 //! arrived.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -46,6 +47,10 @@ pub struct Lane {
     pub key: LaneKey,
     /// What was last told for certain.
     pub told: Option<Told>,
+    /// The alerts of which it may believe that they fire, because a delivery was given up that may have arrived. Nothing
+    /// is then told for certain.
+    #[serde(default)]
+    pub doubted: BTreeSet<Fingerprint>,
     /// How to reach the same message or incident again.
     pub handle: Option<Handle>,
     /// The delivery that is under way.
@@ -59,7 +64,7 @@ pub struct Lane {
 impl Lane {
     /// A lane on which nothing has moved yet.
     pub fn new(key: LaneKey) -> Self {
-        Self { key, told: None, handle: None, head: None, next: None, count: 0 }
+        Self { key, told: None, doubted: BTreeSet::new(), handle: None, head: None, next: None, count: 0 }
     }
 }
 
@@ -156,6 +161,16 @@ impl Delivery {
             Notification::Group(_) | Notification::Notice(_) => BACKOFF_MAX,
         };
         now + backoff(&self.id, self.attempts, max).max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
+    }
+
+    /// Whether it may have been taken although it ended like this: an attempt before the last was not answered, or not
+    /// with a refusal for good.
+    pub fn may_have_arrived(&self, ending: &Ending) -> bool {
+        match ending {
+            Ending::Delivered => true,
+            Ending::Rejected { .. } => self.attempts > 1,
+            Ending::Expired { .. } | Ending::Withdrawn => self.attempts > 0,
+        }
     }
 
     /// The alerts of a group that it tells as firing.

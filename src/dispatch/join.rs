@@ -113,6 +113,29 @@ fn told_by(notification: &Notification) -> Option<Told> {
     }
 }
 
+/// Notes in a lane that a delivery was given up. If it may have arrived, nothing is certain any more: what it told, and
+/// what was known before it, may be believed to fire and is told again, or taken back. That a notice is over is tried
+/// once and then left, since nothing comes back to it.
+fn give_up(lane: &mut Lane, delivery: &Delivery, ending: &Ending) {
+    match &delivery.notification {
+        Notification::Notice(notice) if notice.status == GroupStatus::Resolved => {
+            lane.told = None;
+            lane.doubted.clear();
+        }
+        notification if delivery.may_have_arrived(ending) => {
+            let before = lane.told.take().map(|told| told.firing).unwrap_or_default();
+            let given_up = told_by(notification).map(|told| told.firing).unwrap_or_default();
+            lane.doubted.extend(before.into_iter().chain(given_up));
+        }
+        _ => {}
+    }
+}
+
+/// Why what may have arrived is taken back, when it is over for those who want to hear that.
+fn takes_back(is_doubted: bool, state: &Told, send_resolved: bool) -> Option<NotifyReason> {
+    (is_doubted && send_resolved && state.firing.is_empty()).then_some(NotifyReason::AllResolved)
+}
+
 /// How long something is tried: for ever while it fires, since it is a page.
 fn patience_of(notification: &Notification) -> Option<Duration> {
     match notification {
@@ -382,16 +405,26 @@ impl Dispatch {
     ) {
         let Some(send_resolved) = self.receivers.get(integration).map(Receiver::send_resolved) else { return };
         let lane_key = LaneKey { subject: row.key.as_str().to_owned(), integration: integration.clone() };
-        let expected = self.lanes.get(&lane_key).and_then(|lane| self.expected(lane));
-        let Some(reason) = needs_update(expected.as_ref(), state, send_resolved, row.repeat_interval) else { return };
+        let lane = self.lanes.get(&lane_key);
+        let expected = lane.and_then(|lane| self.expected(lane));
+        let is_doubted = expected.is_none() && lane.is_some_and(|lane| !lane.doubted.is_empty());
+        let Some(reason) = needs_update(expected.as_ref(), state, send_resolved, row.repeat_interval)
+            .or_else(|| takes_back(is_doubted, state, send_resolved))
+        else {
+            return;
+        };
         if !is_current && !matches!(reason, NotifyReason::AllResolved | NotifyReason::SomeResolved) {
             return;
         }
         let lane = self.lanes.entry(lane_key.clone()).or_insert_with(|| Lane::new(lane_key.clone()));
         self.touched.insert(Touched::Lane(lane_key.clone()));
         if state.firing.is_empty() && !send_resolved {
-            if lane.head.is_none() {
-                lane.told = Some(state.clone());
+            match lane.head.clone() {
+                None => lane.told = Some(state.clone()),
+                Some(head) => {
+                    lane.next = None;
+                    self.limit(&head, state.at + RESOLVE_PATIENCE);
+                }
             }
             return;
         }
@@ -438,16 +471,22 @@ impl Dispatch {
         match lane.head.clone() {
             None => self.begin(lane_key, notification, now),
             Some(head) => {
-                // Once the news is that it is over, the older news is not tried for ever.
-                if let Some(patience) = patience_of(&notification)
-                    && let Some(delivery) = self.deliveries.get_mut(&head)
-                    && delivery.deadline.is_none()
-                {
-                    delivery.deadline = Some(now + patience);
-                    self.touched.insert(Touched::Delivery(head));
-                }
+                let patience = patience_of(&notification);
                 lane.next = Some(notification);
+                if let Some(patience) = patience {
+                    self.limit(&head, now + patience);
+                }
             }
+        }
+    }
+
+    /// Once the news is that it is over, the older news is not tried for ever.
+    fn limit(&mut self, id: &DeliveryId, deadline: Timestamp) {
+        if let Some(delivery) = self.deliveries.get_mut(id)
+            && delivery.deadline.is_none()
+        {
+            delivery.deadline = Some(deadline);
+            self.touched.insert(Touched::Delivery(id.clone()));
         }
     }
 
@@ -511,6 +550,7 @@ impl Dispatch {
                 let told = told_by(&delivery.notification);
                 if let Some(lane) = self.lanes.get_mut(&lane_key) {
                     lane.told = told.or_else(|| lane.told.take());
+                    lane.doubted.clear();
                     lane.handle = handle.or_else(|| lane.handle.take());
                     self.touched.insert(Touched::Lane(lane_key));
                 }
@@ -552,10 +592,14 @@ impl Dispatch {
         let Some(delivery) = self.deliveries.remove(id) else { return };
         self.touched.insert(Touched::Delivery(id.clone()));
         let lane_key = delivery.lane.clone();
+        let arrived = ending == Ending::Delivered;
         let mut next = None;
         if let Some(lane) = self.lanes.get_mut(&lane_key) {
             lane.head = None;
             next = lane.next.take();
+            if !arrived {
+                give_up(lane, &delivery, &ending);
+            }
             self.touched.insert(Touched::Lane(lane_key.clone()));
         }
         let created_at = delivery.created_at;
@@ -563,7 +607,6 @@ impl Dispatch {
             Notification::Group(group) => Some(group.key.clone()),
             Notification::Rollback(_) | Notification::Notice(_) => None,
         };
-        let arrived = ending == Ending::Delivered;
         self.finished.push(Finished { delivery, ending });
         if let Some(next) = next
             && self.is_news(&lane_key, &next, arrived)
@@ -583,9 +626,14 @@ impl Dispatch {
         };
         match (next, told_by(next)) {
             (Notification::Group(_), Some(state)) => {
-                needs_update(lane.told.as_ref(), &state, receiver.send_resolved(), Duration::MAX).is_some()
+                let send_resolved = receiver.send_resolved();
+                needs_update(lane.told.as_ref(), &state, send_resolved, Duration::MAX)
+                    .or_else(|| takes_back(!lane.doubted.is_empty(), &state, send_resolved))
+                    .is_some()
             }
-            (Notification::Notice(notice), _) => arrived || notice.status == GroupStatus::Firing,
+            (Notification::Notice(notice), _) => {
+                arrived || notice.status == GroupStatus::Firing || !lane.doubted.is_empty()
+            }
             _ => true,
         }
     }
@@ -602,7 +650,8 @@ impl Dispatch {
                 let told = lane.told.as_ref().is_some_and(|told| told.firing.contains(&print));
                 let head = lane.head.as_ref().and_then(|head| self.deliveries.get(head));
                 let next = lane.next.as_ref().and_then(told_by);
-                told || head.is_some_and(|head| head.tells_firing(print))
+                told || lane.doubted.contains(&print)
+                    || head.is_some_and(|head| head.tells_firing(print))
                     || next.is_some_and(|next| next.firing.contains(&print))
             })
         };
@@ -641,8 +690,8 @@ impl Dispatch {
     fn forget_lane(&mut self, key: &LaneKey) {
         let Some(lane) = self.lanes.get(key) else { return };
         let is_idle = lane.head.is_none() && lane.next.is_none();
-        let is_open_notice =
-            key.subject.starts_with(NOTICE) && lane.told.as_ref().is_some_and(|told| !told.firing.is_empty());
+        let is_told = lane.told.as_ref().is_some_and(|told| !told.firing.is_empty()) || !lane.doubted.is_empty();
+        let is_open_notice = key.subject.starts_with(NOTICE) && is_told;
         if is_idle && !is_open_notice && !self.groups.contains_key(&GroupKey::new(key.subject.as_str())) {
             self.lanes.remove(key);
             self.touched.insert(Touched::Lane(key.clone()));

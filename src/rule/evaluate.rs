@@ -28,7 +28,8 @@ pub struct Instance {
     pub state: InstanceState,
     /// Since when it cannot be measured, if it cannot.
     pub unknown_since: Option<Timestamp>,
-    /// Whether it comes from before a restart, or from before this process stood still, and has not been seen since.
+    /// Whether it comes from before a restart, or from before this process stood still: its absence counts only once its
+    /// window has been filled again, even if it was seen in between.
     pub restored: bool,
     /// When its annotations were last passed on.
     refreshed_at: Timestamp,
@@ -150,6 +151,7 @@ impl RuleInstances {
         let state = state?;
         let (old_state, old_annotations, refreshed_at) =
             before.map_or((None, None, now), |it| (Some(it.state), Some(&it.annotations), it.refreshed_at));
+        let restored = before.is_some_and(|it| it.restored);
         let stale =
             old_annotations.is_some_and(|old| *old != seen.annotations) && now.since(refreshed_at) >= REFRESH_AFTER;
         let changed = old_state != Some(state) || stale;
@@ -160,7 +162,7 @@ impl RuleInstances {
             value: seen.value,
             state,
             unknown_since: None,
-            restored: false,
+            restored,
             refreshed_at: if changed { now } else { refreshed_at },
         };
         let change = changed.then(|| self.change(&instance, Some(state), transition, link, now));
@@ -280,6 +282,6 @@ mod tests {
         assert!(again.iter().next().unwrap().restored);
         let changes = again.apply(Ok(vec![seen("a", "x")]), |_| false, "", at(60));
         assert_eq!(transitions(&changes), [("a".to_owned(), Some(Transition::Fired))]);
-        assert!(!again.iter().next().unwrap().restored);
+        assert!(again.iter().next().unwrap().restored);
     }
 }

@@ -1,0 +1,208 @@
+//! What a lane still owes after deliveries that were given up: stories of one alert and one integration, by the answers
+//! that its attempts get.
+
+#[expect(clippy::unwrap_used, reason = "part of a test")]
+#[path = "simulation/spec.rs"]
+mod spec;
+
+use std::time::Duration;
+
+use atalaya::dispatch::{Delivery, DeliveryState, Sending};
+use atalaya::engine::{Effect, Engine, EngineRows, EngineSpec, Event, Step};
+use atalaya::evaluator::{InstanceChange, Reading, Transitions};
+use atalaya::model::{Alert, AlertStatus, IntegrationId, IntegrationKind, Labels, Notification, RuleId, Timestamp};
+use atalaya::receiver::{Receiver, Reply};
+
+use spec::{alerts, integration, spec};
+
+/// An engine with one integration for people, and what it wants to send.
+struct Story {
+    engine: Engine,
+    now: Timestamp,
+    sendings: Vec<Sending>,
+}
+
+#[expect(clippy::unwrap_used, reason = "part of a test")]
+impl Story {
+    /// The engine with all routes but to this receiver, of which it keeps the integrations that `keep` names.
+    fn new(receiver: &str, keep: &[IntegrationKind]) -> Self {
+        let whole = spec(false);
+        let is_kept = |id: &IntegrationId| id.receiver.as_str() == receiver && keep.contains(&id.kind);
+        let receivers: Vec<(IntegrationId, Receiver)> =
+            whole.receivers.iter().filter(|(id, _)| is_kept(id)).cloned().collect();
+        let mut route = whole.route.clone();
+        route.receiver = receivers.first().map(|(id, _)| id.receiver.clone());
+        route.routes.clear();
+        let rollbacks = whole.rollbacks.iter().filter(|rollback| is_kept(&rollback.id)).cloned().collect();
+        let spec = EngineSpec { route, receivers, rollbacks, ..whole };
+        let now = Timestamp::from_millis(1_764_000_000_000);
+        Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new() }
+    }
+
+    fn take(&mut self, event: Event) {
+        let Step { after_commit, .. } = self.engine.handle(self.now, event);
+        for effect in after_commit {
+            if let Effect::Send(sending) = effect {
+                self.sendings.push(*sending);
+            }
+        }
+    }
+
+    /// Lets alerts fire (in capitals) or resolve, by their letter.
+    fn alerts(&mut self, letters: &str) {
+        let change = |letter: char| {
+            let at = usize::try_from(u32::from(letter.to_ascii_lowercase()) - u32::from('a')).unwrap();
+            let labels = alerts()[at].clone();
+            let status =
+                if letter.is_uppercase() { AlertStatus::Firing } else { AlertStatus::Resolved { at: self.now } };
+            let alert = Alert {
+                labels: labels.clone(),
+                annotations: Labels::empty(),
+                status,
+                starts_at: self.now,
+                generator_url: String::new(),
+            };
+            InstanceChange {
+                rule: RuleId::new("r"),
+                labels,
+                row: None,
+                transition: None,
+                value: 1.0,
+                alert: Some(alert),
+            }
+        };
+        let changes = letters.chars().map(change).collect();
+        let readings = vec![Reading {
+            id: integration("canary", IntegrationKind::Rollback),
+            at: self.now,
+            elements: Ok(vec![Labels::empty()]),
+            blind: std::collections::BTreeSet::new(),
+        }];
+        self.take(Event::Transitions(Transitions { at: self.now, changes, readings, groups: Vec::new() }));
+    }
+
+    /// Lets so much time pass that every group has looked for news and every retry was made.
+    fn pass(&mut self) {
+        self.now = self.now + Duration::from_secs(301);
+        self.take(Event::Wake);
+    }
+
+    /// What the deliveries under way say: capitals fire; `.` is one that waits for its next attempt.
+    fn under_way(&self) -> String {
+        let say = |delivery: &Delivery| {
+            let waits = if matches!(delivery.state, DeliveryState::Waiting { .. }) { "." } else { "" };
+            format!("{}{waits}", letters_of(&delivery.notification))
+        };
+        self.engine.dispatch().deliveries().map(say).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Answers the request that is under way; returns what it said.
+    fn answer(&mut self, status: u16) -> String {
+        let sending = self.sendings.remove(0);
+        let said = letters_of(&self.engine.dispatch().delivery(&sending.delivery).unwrap().notification);
+        let reply = match status {
+            0 => Reply::Failed { why: "no answer".to_owned() },
+            status => Reply::Http { status, retry_after: None, body: String::new() },
+        };
+        self.take(Event::Reply { delivery: sending.delivery, reply });
+        said
+    }
+}
+
+#[expect(clippy::unwrap_used, reason = "part of a test")]
+fn letters_of(notification: &Notification) -> String {
+    match notification {
+        Notification::Group(group) => {
+            let letter = |alert: &Alert| {
+                let is_of = |labels: &Labels| labels.iter().all(|(name, value)| alert.labels.get(name) == value);
+                let letter =
+                    (b'a'..).zip(alerts()).find(|(_, labels)| is_of(labels)).map(|(letter, _)| char::from(letter));
+                let letter = letter.unwrap();
+                if alert.is_firing() { letter.to_ascii_uppercase() } else { letter }
+            };
+            group.alerts.iter().map(letter).collect()
+        }
+        Notification::Notice(notice) => format!("notice {:?}", notice.status),
+        Notification::Rollback(_) => "rollback".to_owned(),
+    }
+}
+
+#[test]
+fn a_firing_that_may_have_arrived_is_taken_back() {
+    let mut story = Story::new("pager", &[IntegrationKind::PagerDuty]);
+    story.alerts("G");
+    story.pass();
+    assert_eq!(story.answer(0), "G");
+    story.pass();
+    assert_eq!(story.answer(400), "G");
+    assert_eq!(story.under_way(), "");
+    story.alerts("g");
+    story.pass();
+    assert_eq!(story.answer(202), "g");
+    assert_eq!(story.engine.rows(), EngineRows::default());
+}
+
+#[test]
+fn a_firing_that_was_refused_at_once_is_not_taken_back() {
+    let mut story = Story::new("pager", &[IntegrationKind::PagerDuty]);
+    story.alerts("G");
+    story.pass();
+    assert_eq!(story.answer(400), "G");
+    story.alerts("g");
+    story.pass();
+    assert_eq!(story.under_way(), "");
+    assert_eq!(story.engine.rows(), EngineRows::default());
+}
+
+#[test]
+fn a_resolve_that_may_have_arrived_does_not_hide_the_next_firing() {
+    let mut story = Story::new("pager", &[IntegrationKind::PagerDuty]);
+    story.alerts("G");
+    story.pass();
+    assert_eq!(story.answer(202), "G");
+    story.alerts("g");
+    story.pass();
+    assert_eq!(story.answer(0), "g");
+    story.alerts("G");
+    story.pass();
+    assert_eq!(story.answer(400), "g");
+    assert_eq!(story.answer(202), "G");
+}
+
+#[test]
+fn stale_news_is_not_told_to_who_does_not_hear_of_the_end() {
+    let mut story = Story::new("quiet", &[IntegrationKind::Webhook]);
+    story.alerts("E");
+    story.pass();
+    assert_eq!(story.answer(0), "E");
+    story.alerts("F");
+    story.now = story.now + Duration::from_millis(1);
+    story.pass();
+    assert_eq!(story.under_way(), "E");
+    story.alerts("ef");
+    story.pass();
+    // What was attempted goes on, though not for ever, and what waited behind it is gone.
+    assert!(story.engine.dispatch().deliveries().all(|delivery| delivery.deadline.is_some()));
+    assert_eq!(story.answer(202), "E");
+    assert_eq!(story.under_way(), "");
+    story.pass();
+    assert_eq!(story.engine.rows(), EngineRows::default());
+}
+
+#[test]
+fn a_refused_end_of_a_notice_frees_its_lane() {
+    let mut story = Story::new("canary", &[IntegrationKind::PagerDuty, IntegrationKind::Rollback]);
+    story.alerts("A");
+    assert_eq!(story.answer(400), "rollback");
+    story.pass();
+    let mut heard: Vec<String> = (0..2).map(|_| story.answer(202)).collect();
+    heard.sort();
+    assert_eq!(heard, ["A", "notice Firing"]);
+    story.alerts("a");
+    story.pass();
+    assert_eq!(story.answer(202), "a");
+    story.pass();
+    story.pass();
+    assert_eq!(story.answer(400), "notice Resolved");
+    assert_eq!(story.engine.rows(), EngineRows::default());
+}

@@ -1,0 +1,181 @@
+//! Those who are told: what they heard, and how they fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use atalaya::dispatch::{Delivery, LaneKey, Sending};
+use atalaya::model::{
+    Alert, DeliveryId, Fingerprint, GroupStatus, IntegrationId, IntegrationKind, Notification, Timestamp,
+};
+use atalaya::receiver::{Reply, Request, SlackCall};
+use serde_json::{Value, json};
+
+use super::dice::Dice;
+
+/// What a notification says: which alerts fire and which have resolved.
+pub(crate) type Content = (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>);
+
+/// A request under way.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(crate) delivery: DeliveryId,
+    lane: LaneKey,
+    content: Content,
+    /// Whether the receiver takes it, whatever we hear of that.
+    pub(crate) arrives: bool,
+    pub(crate) answered_at: Timestamp,
+    pub(crate) reply: Reply,
+}
+
+/// How a request fares.
+enum Fate {
+    Taken,
+    AnswerLost,
+    NeverArrives,
+    TooMany(Duration),
+    Broken,
+    Rejected,
+    MessageGone,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Receivers {
+    heard: BTreeMap<LaneKey, Vec<Content>>,
+    /// Slack's messages, and which lane each is of.
+    messages: BTreeMap<String, LaneKey>,
+    /// Who does not answer, and until when.
+    silent: BTreeMap<IntegrationId, Timestamp>,
+}
+
+pub(crate) fn content(notification: &Notification) -> Content {
+    match notification {
+        Notification::Group(group) => {
+            (group.firing().map(Alert::fingerprint).collect(), group.resolved().map(Alert::fingerprint).collect())
+        }
+        Notification::Notice(notice) => {
+            let print = BTreeSet::from([notice.labels.fingerprint()]);
+            match notice.status {
+                GroupStatus::Firing => (print, BTreeSet::new()),
+                GroupStatus::Resolved => (BTreeSet::new(), print),
+            }
+        }
+        Notification::Rollback(_) => Content::default(),
+    }
+}
+
+impl Receivers {
+    /// Decides how a request fares; without dice it is taken.
+    pub(crate) fn take(
+        &mut self,
+        sending: &Sending,
+        delivery: Delivery,
+        now: Timestamp,
+        dice: Option<&mut Dice>,
+    ) -> Flight {
+        let is_silent = self.silent.get(&sending.integration).is_some_and(|until| now < *until);
+        let (fate, takes) = match dice {
+            _ if is_silent => (Fate::NeverArrives, Duration::from_secs(10)),
+            Some(dice) => (fate(dice, &sending.request), dice.seconds(10)),
+            None => (Fate::Taken, Duration::from_millis(200)),
+        };
+        let taken = self.taken(&delivery.lane, sending);
+        let is_slack = sending.integration.kind == IntegrationKind::Slack;
+        let failed = |why: &str| Reply::Failed { why: why.to_owned() };
+        let http = |status, retry_after| Reply::Http { status, retry_after, body: String::new() };
+        let refused = |code: &str, retry_after| Reply::SlackRefused { code: code.to_owned(), retry_after };
+        let (arrives, reply) = match fate {
+            Fate::Taken => (true, taken),
+            Fate::AnswerLost => (true, failed("the answer was lost")),
+            Fate::NeverArrives => (false, failed("no answer")),
+            Fate::TooMany(after) if is_slack => (false, refused("ratelimited", Some(after))),
+            Fate::TooMany(after) => (false, http(429, Some(after))),
+            Fate::Broken => (false, http(503, None)),
+            Fate::Rejected if is_slack => (false, refused("invalid_blocks", None)),
+            Fate::Rejected => (false, http(400, None)),
+            Fate::MessageGone => (false, refused("message_not_found", None)),
+        };
+        Flight {
+            content: content(&delivery.notification),
+            delivery: delivery.id,
+            lane: delivery.lane,
+            arrives,
+            answered_at: now + takes,
+            reply,
+        }
+    }
+
+    /// The answer of a receiver that takes a request.
+    fn taken(&mut self, lane: &LaneKey, sending: &Sending) -> Reply {
+        match &sending.request {
+            Request::Slack(request) => {
+                let ts = match &request.call {
+                    SlackCall::Post(_) => format!("{}.0", self.messages.len() + 1),
+                    SlackCall::Update(update) => {
+                        let ts = update.ts.to_string();
+                        assert_eq!(self.messages.get(&ts), Some(lane), "an update of another lane's message");
+                        ts
+                    }
+                };
+                self.messages.insert(ts.clone(), lane.clone());
+                Reply::SlackDone { channel: "C1".to_owned(), ts }
+            }
+            Request::Http(request) => {
+                let key = request.body.get("dedup_key").and_then(Value::as_str);
+                let body = json!({ "dedup_key": key }).to_string();
+                Reply::Http { status: 202, retry_after: None, body }
+            }
+        }
+    }
+
+    /// A request has arrived.
+    pub(crate) fn hear(&mut self, flight: &Flight) {
+        self.heard.entry(flight.lane.clone()).or_default().push(flight.content.clone());
+    }
+
+    /// Someone answers nothing for a while.
+    pub(crate) fn silence(&mut self, integration: IntegrationId, until: Timestamp) {
+        self.silent.insert(integration, until);
+    }
+
+    pub(crate) fn end_silences(&mut self) {
+        self.silent.clear();
+    }
+
+    /// What a lane heard last.
+    pub(crate) fn last(&self, lane: &LaneKey) -> Option<Content> {
+        self.heard.get(lane)?.last().cloned()
+    }
+
+    /// Whether a lane believes that an alert fires, if it ever heard of it.
+    pub(crate) fn believes_firing(&self, lane: &LaneKey, print: Fingerprint) -> Option<bool> {
+        let heard = self.heard.get(lane)?.iter().rev();
+        heard
+            .filter(|(firing, resolved)| firing.contains(&print) || resolved.contains(&print))
+            .map(|it| it.0.contains(&print))
+            .next()
+    }
+
+    /// The lanes that believe of something that it fires.
+    pub(crate) fn hanging(&self) -> Vec<(&LaneKey, BTreeSet<Fingerprint>)> {
+        let all = self.heard.iter().map(|(lane, heard)| {
+            let ever: BTreeSet<Fingerprint> = heard.iter().flat_map(|(firing, _)| firing).copied().collect();
+            let still = ever.into_iter().filter(|print| self.believes_firing(lane, *print) == Some(true)).collect();
+            (lane, still)
+        });
+        all.filter(|(_, still): &(_, BTreeSet<_>)| !still.is_empty()).collect()
+    }
+}
+
+fn fate(dice: &mut Dice, request: &Request) -> Fate {
+    let is_update = matches!(request, Request::Slack(slack) if matches!(slack.call, SlackCall::Update(_)));
+    match dice.below(100) {
+        0..60 => Fate::Taken,
+        60..68 => Fate::AnswerLost,
+        68..76 => Fate::NeverArrives,
+        76..84 => Fate::TooMany(dice.seconds(3600)),
+        84..90 => Fate::Broken,
+        90..96 => Fate::Rejected,
+        _ if is_update => Fate::MessageGone,
+        _ => Fate::Taken,
+    }
+}

@@ -1,0 +1,115 @@
+//! What the simulated engine is made of.
+
+use std::time::Duration;
+
+use atalaya::dispatch::{GroupBy, RouteSpec};
+use atalaya::engine::EngineSpec;
+use atalaya::model::{IntegrationId, IntegrationKind, Labels, Matcher, ReceiverName, SecretName};
+use atalaya::promql;
+use atalaya::receiver::{Endpoint, PagerDuty, Receiver, Rollback, Slack, Webhook};
+use atalaya::rollout::{GuardSpec, RollbackSpec};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+const GUARD: &str = "canary_weight > 0";
+
+/// An integration of a receiver.
+pub(crate) fn integration(receiver: &str, kind: IntegrationKind) -> IntegrationId {
+    IntegrationId { receiver: ReceiverName::new(receiver), kind, index: 0 }
+}
+
+fn slack(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
+    let slack = Slack {
+        api_url: "http://slack".into(),
+        token: SecretName::new("slack"),
+        channel: format!("#{receiver}"),
+        send_resolved,
+        timeout: TIMEOUT,
+    };
+    (integration(receiver, IntegrationKind::Slack), Receiver::Slack(slack))
+}
+
+fn pagerduty(receiver: &str) -> (IntegrationId, Receiver) {
+    let pagerduty = PagerDuty {
+        url: "http://pagerduty".into(),
+        routing_key: SecretName::new("key"),
+        send_resolved: true,
+        timeout: TIMEOUT,
+    };
+    (integration(receiver, IntegrationKind::PagerDuty), Receiver::PagerDuty(pagerduty))
+}
+
+fn webhook(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
+    let url = Endpoint::Plain("http://webhook".into());
+    let webhook = Webhook { url, send_resolved, max_alerts: 0, timeout: TIMEOUT };
+    (integration(receiver, IntegrationKind::Webhook), Receiver::Webhook(webhook))
+}
+
+fn rollback(receiver: &str) -> (IntegrationId, Receiver) {
+    let url = Endpoint::Plain("http://rollback".into());
+    let rollback = Rollback { url, secret: SecretName::new("signing"), timeout: TIMEOUT };
+    (integration(receiver, IntegrationKind::Rollback), Receiver::Rollback(rollback))
+}
+
+fn route(receiver: &str, matchers: &str) -> RouteSpec {
+    RouteSpec {
+        receiver: Some(ReceiverName::new(receiver)),
+        matchers: Matcher::parse_list(matchers).unwrap(),
+        ..RouteSpec::default()
+    }
+}
+
+/// The engine before and after an edit of its configuration: team b's alerts move to other people, one group is split,
+/// and an integration that does not hear of the end goes away. One that does would be left hanging: it cannot be told
+/// any more.
+pub(crate) fn spec(is_edited: bool) -> EngineSpec {
+    let team_b = if is_edited { "pager" } else { "quiet" };
+    let by_service = GroupBy::Labels(vec!["alertname".into(), "service".into()]);
+    let root = RouteSpec {
+        group_by: Some(GroupBy::Labels(vec!["alertname".into()])),
+        routes: vec![
+            RouteSpec { continue_matching: true, group_wait: Some(Duration::ZERO), ..route("canary", "canary=yes") },
+            RouteSpec { group_by: is_edited.then_some(by_service), ..route("pager", "team=a") },
+            route(team_b, "team=b"),
+        ],
+        ..route("chat", "")
+    };
+    let mut receivers = vec![
+        slack("chat", true),
+        slack("pager", true),
+        pagerduty("pager"),
+        webhook("pager", true),
+        webhook("quiet", false),
+        pagerduty("canary"),
+        rollback("canary"),
+    ];
+    receivers.extend((!is_edited).then(|| slack("quiet", false)));
+    EngineSpec {
+        route: root,
+        receivers,
+        rollbacks: vec![RollbackSpec {
+            id: integration("canary", IntegrationKind::Rollback),
+            key: vec!["service".into()],
+            guard: GuardSpec { source: GUARD.into(), expr: promql::parse(GUARD).unwrap() },
+            cooldown: Duration::from_secs(600),
+            deadline: Duration::from_secs(120),
+        }],
+        external_labels: Labels::from_pairs([("env", "simulation")]),
+        external_url: "http://atalaya".into(),
+    }
+}
+
+/// The alerts that come and go.
+pub(crate) fn alerts() -> Vec<Labels> {
+    let alert = |name, service, team, canary| {
+        Labels::from_pairs([("alertname", name), ("service", service), ("team", team), ("canary", canary)])
+    };
+    vec![
+        alert("Errors", "chat", "a", "yes"),
+        alert("Latency", "chat", "a", "yes"),
+        alert("Errors", "gateway", "a", "yes"),
+        alert("Errors", "gateway", "a", ""),
+        alert("Disk", "gateway", "b", ""),
+        alert("Disk", "chat", "b", ""),
+        alert("Other", "mail", "", ""),
+    ]
+}
