@@ -78,7 +78,7 @@ impl Story {
             elements: Ok(vec![Labels::empty()]),
             blind: std::collections::BTreeSet::new(),
         }];
-        self.take(Event::Transitions(Transitions { at: self.now, changes, readings, groups: Vec::new() }));
+        self.take(Event::Transitions(Transitions { at: self.now, changes, readings, ..Transitions::default() }));
     }
 
     /// Lets so much time pass that every group has looked for news and every retry was made.

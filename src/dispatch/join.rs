@@ -1,24 +1,17 @@
-//! Routing, groups, deduplication and delivery, joined.
+//! The state of dispatch: alerts into groups, groups to their moment, and at a flush what each integration is told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::model::{
-    Alert, DeliveryId, Fingerprint, GroupKey, GroupNotification, GroupStatus, IntegrationId, IntegrationKind, Labels,
-    NoticeNotification, Notification, NotifyReason, ReceiverName, RollbackNote, RollbackNotification, Timestamp,
+    Alert, DeliveryId, Fingerprint, GroupKey, GroupNotification, IntegrationId, IntegrationKind, Labels, Notification,
+    NotifyReason, ReceiverName, RollbackNote, Timestamp,
 };
-use crate::receiver::{Outcome, Receiver, RenderContext, Reply, Request};
+use crate::receiver::{Receiver, Request};
 
+use super::carry::{NOTICE, RESOLVE_PATIENCE, takes_back, told_by};
 use super::{
-    Delivery, DeliveryState, Ending, Finished, Group, GroupRow, Lane, LaneKey, MemberRow, Route, RouteTree, Told,
-    needs_update,
+    Delivery, DeliveryState, Finished, Group, GroupRow, Lane, LaneKey, MemberRow, Route, RouteTree, Told, needs_update,
 };
-
-/// How long a resolve is tried, and how long a resolved alert is kept for those who were told that it fires.
-const RESOLVE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
-
-/// What the subject of a notice's lane begins with; a group's begins with a brace.
-const NOTICE: &str = "notice:";
 
 /// A row of dispatch's state that was touched: as it is now, or `None` when it is gone.
 #[derive(Clone, PartialEq, Debug)]
@@ -61,14 +54,14 @@ pub struct Sending {
 
 /// What waits for a moment.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Timer {
+pub(super) enum Timer {
     Flush(GroupKey),
     Retry(DeliveryId),
 }
 
 /// A row that was touched since the records were last drained.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Touched {
+pub(super) enum Touched {
     Group(GroupKey),
     Member(GroupKey, Fingerprint),
     Lane(LaneKey),
@@ -79,70 +72,18 @@ enum Touched {
 #[derive(Debug)]
 pub struct Dispatch {
     tree: RouteTree,
-    receivers: BTreeMap<IntegrationId, Receiver>,
-    external_url: String,
-    groups: BTreeMap<GroupKey, Group>,
+    pub(super) receivers: BTreeMap<IntegrationId, Receiver>,
+    pub(super) external_url: String,
+    pub(super) groups: BTreeMap<GroupKey, Group>,
     /// The groups that hold an alert.
     groups_of: BTreeMap<Fingerprint, BTreeSet<GroupKey>>,
-    lanes: BTreeMap<LaneKey, Lane>,
-    deliveries: BTreeMap<DeliveryId, Delivery>,
+    pub(super) lanes: BTreeMap<LaneKey, Lane>,
+    pub(super) deliveries: BTreeMap<DeliveryId, Delivery>,
     /// When something is due. An entry whose moment no longer is that of its group or delivery means nothing.
-    timers: BTreeSet<(Timestamp, Timer)>,
-    touched: BTreeSet<Touched>,
-    sendings: Vec<Sending>,
-    finished: Vec<Finished>,
-}
-
-/// What an integration knows once it has taken a notification. An open notice counts as one firing alert.
-fn told_by(notification: &Notification) -> Option<Told> {
-    match notification {
-        Notification::Group(group) => Some(Told {
-            firing: group.firing().map(Alert::fingerprint).collect(),
-            resolved: group.resolved().map(Alert::fingerprint).collect(),
-            at: group.at,
-        }),
-        Notification::Notice(notice) => {
-            let print = BTreeSet::from([notice.labels.fingerprint()]);
-            let (firing, resolved) = match notice.status {
-                GroupStatus::Firing => (print, BTreeSet::new()),
-                GroupStatus::Resolved => (BTreeSet::new(), print),
-            };
-            Some(Told { firing, resolved, at: notice.at })
-        }
-        Notification::Rollback(_) => None,
-    }
-}
-
-/// Notes in a lane that a delivery was given up. If it may have arrived, nothing is certain any more: what it told, and
-/// what was known before it, may be believed to fire and is told again, or taken back. That a notice is over is tried
-/// once and then left, since nothing comes back to it.
-fn give_up(lane: &mut Lane, delivery: &Delivery, ending: &Ending) {
-    match &delivery.notification {
-        Notification::Notice(notice) if notice.status == GroupStatus::Resolved => {
-            lane.told = None;
-            lane.doubted.clear();
-        }
-        notification if delivery.may_have_arrived(ending) => {
-            let before = lane.told.take().map(|told| told.firing).unwrap_or_default();
-            let given_up = told_by(notification).map(|told| told.firing).unwrap_or_default();
-            lane.doubted.extend(before.into_iter().chain(given_up));
-        }
-        _ => {}
-    }
-}
-
-/// Why what may have arrived is taken back, when it is over for those who want to hear that.
-fn takes_back(is_doubted: bool, state: &Told, send_resolved: bool) -> Option<NotifyReason> {
-    (is_doubted && send_resolved && state.firing.is_empty()).then_some(NotifyReason::AllResolved)
-}
-
-/// How long something is tried: for ever while it fires, since it is a page.
-fn patience_of(notification: &Notification) -> Option<Duration> {
-    match notification {
-        Notification::Group(group) => (group.status() == GroupStatus::Resolved).then_some(RESOLVE_PATIENCE),
-        Notification::Notice(notice) => (notice.status == GroupStatus::Resolved).then_some(RESOLVE_PATIENCE),
-        Notification::Rollback(claim) => Some(claim.patience()),
-    }
+    pub(super) timers: BTreeSet<(Timestamp, Timer)>,
+    pub(super) touched: BTreeSet<Touched>,
+    pub(super) sendings: Vec<Sending>,
+    pub(super) finished: Vec<Finished>,
 }
 
 impl Dispatch {
@@ -447,199 +388,8 @@ impl Dispatch {
         lane.next.as_ref().and_then(told_by).or_else(of_head).or_else(|| lane.told.clone())
     }
 
-    /// Puts a rollback's claim on its way.
-    pub fn send_rollback(&mut self, integration: &IntegrationId, claim: RollbackNotification, now: Timestamp) {
-        let key = LaneKey { subject: format!("rollback:{}", claim.id), integration: integration.clone() };
-        self.lanes.entry(key.clone()).or_insert_with(|| Lane::new(key.clone()));
-        self.tell(&key, Notification::Rollback(claim), now);
-    }
-
-    /// Puts a notice on its way. That it is over is told only to who was told, or is being told, that it is open.
-    pub fn send_notice(&mut self, integration: &IntegrationId, notice: NoticeNotification, now: Timestamp) {
-        let key = LaneKey { subject: format!("{NOTICE}{}", notice.key), integration: integration.clone() };
-        if notice.status == GroupStatus::Resolved && !self.lanes.contains_key(&key) {
-            return;
-        }
-        self.lanes.entry(key.clone()).or_insert_with(|| Lane::new(key.clone()));
-        self.tell(&key, Notification::Notice(notice), now);
-    }
-
-    /// Lets the lane tell this next: at once when it is idle, or after what is under way.
-    fn tell(&mut self, lane_key: &LaneKey, notification: Notification, now: Timestamp) {
-        let Some(lane) = self.lanes.get_mut(lane_key) else { return };
-        self.touched.insert(Touched::Lane(lane_key.clone()));
-        match lane.head.clone() {
-            None => self.begin(lane_key, notification, now),
-            Some(head) => {
-                let patience = patience_of(&notification);
-                lane.next = Some(notification);
-                if let Some(patience) = patience {
-                    self.limit(&head, now + patience);
-                }
-            }
-        }
-    }
-
-    /// Once the news is that it is over, the older news is not tried for ever.
-    fn limit(&mut self, id: &DeliveryId, deadline: Timestamp) {
-        if let Some(delivery) = self.deliveries.get_mut(id)
-            && delivery.deadline.is_none()
-        {
-            delivery.deadline = Some(deadline);
-            self.touched.insert(Touched::Delivery(id.clone()));
-        }
-    }
-
-    fn begin(&mut self, lane_key: &LaneKey, notification: Notification, now: Timestamp) {
-        let Some(lane) = self.lanes.get_mut(lane_key) else { return };
-        lane.count += 1;
-        let (id, deadline) = match &notification {
-            Notification::Rollback(claim) => (DeliveryId::new(claim.id.as_str()), Some(claim.deadline)),
-            other => (Delivery::id_of(lane_key, lane.count, now), patience_of(other).map(|patience| now + patience)),
-        };
-        lane.head = Some(id.clone());
-        let delivery = Delivery {
-            id: id.clone(),
-            lane: lane_key.clone(),
-            notification,
-            created_at: now,
-            deadline,
-            attempts: 0,
-            state: DeliveryState::Waiting { until: now },
-        };
-        self.deliveries.insert(id.clone(), delivery);
-        self.touched.insert(Touched::Lane(lane_key.clone()));
-        self.attempt(&id, now);
-    }
-
-    /// Sends a delivery once more, or ends it when its deadline has passed or its integration is gone.
-    pub fn attempt(&mut self, id: &DeliveryId, now: Timestamp) {
-        let Some(delivery) = self.deliveries.get_mut(id) else { return };
-        let integration = delivery.lane.integration.clone();
-        let Some(receiver) = self.receivers.get(&integration) else {
-            let why = format!("`{integration}` is no longer configured");
-            return self.finish(id, Ending::Rejected { why }, now);
-        };
-        if delivery.attempts > 0 && delivery.is_expired(now) {
-            let why = format!("not taken in {} attempts", delivery.attempts);
-            return self.finish(id, Ending::Expired { why }, now);
-        }
-        delivery.attempts = delivery.attempts.saturating_add(1);
-        delivery.state = DeliveryState::InFlight { since: now };
-        let handle = self.lanes.get(&delivery.lane).and_then(|lane| lane.handle.as_ref());
-        // The moment is that of the decision, so that every attempt says the same.
-        let context =
-            RenderContext { delivery: id, handle, external_url: &self.external_url, now: delivery.created_at };
-        let request = receiver.render(&delivery.notification, &context);
-        self.sendings.push(Sending { delivery: id.clone(), integration, attempt: delivery.attempts, request });
-        self.touched.insert(Touched::Delivery(id.clone()));
-    }
-
-    /// Calls a delivery back between two attempts.
-    pub fn withdraw(&mut self, id: &DeliveryId, now: Timestamp) {
-        self.finish(id, Ending::Withdrawn, now);
-    }
-
-    /// Takes in what came of an attempt. Returns why it failed, when it is to be tried again.
-    pub fn reply(&mut self, id: &DeliveryId, reply: &Reply, now: Timestamp) -> Option<String> {
-        let delivery = self.deliveries.get(id)?;
-        let receiver = self.receivers.get(&delivery.lane.integration)?;
-        let lane_key = delivery.lane.clone();
-        match receiver.classify(reply) {
-            Outcome::Delivered { handle } => {
-                let told = told_by(&delivery.notification);
-                if let Some(lane) = self.lanes.get_mut(&lane_key) {
-                    lane.told = told.or_else(|| lane.told.take());
-                    lane.doubted.clear();
-                    lane.handle = handle.or_else(|| lane.handle.take());
-                    self.touched.insert(Touched::Lane(lane_key));
-                }
-                self.finish(id, Ending::Delivered, now);
-                None
-            }
-            Outcome::Rejected { why } => {
-                self.finish(id, Ending::Rejected { why }, now);
-                None
-            }
-            Outcome::Lost { why } if self.lanes.get(&lane_key).is_some_and(|lane| lane.handle.is_some()) => {
-                if let Some(lane) = self.lanes.get_mut(&lane_key) {
-                    lane.handle = None;
-                    self.touched.insert(Touched::Lane(lane_key));
-                }
-                self.attempt(id, now);
-                Some(why)
-            }
-            Outcome::Retry { after, why } => self.wait(id, after, why, now),
-            Outcome::Lost { why } => self.wait(id, None, why, now),
-        }
-    }
-
-    fn wait(&mut self, id: &DeliveryId, after: Option<Duration>, why: String, now: Timestamp) -> Option<String> {
-        let delivery = self.deliveries.get_mut(id)?;
-        if delivery.is_expired(now) {
-            self.finish(id, Ending::Expired { why }, now);
-            return None;
-        }
-        delivery.state = DeliveryState::Waiting { until: delivery.retry_at(after, now) };
-        if let Some(due) = delivery.due_at() {
-            self.timers.insert((due, Timer::Retry(id.clone())));
-        }
-        self.touched.insert(Touched::Delivery(id.clone()));
-        Some(why)
-    }
-
-    fn finish(&mut self, id: &DeliveryId, ending: Ending, now: Timestamp) {
-        let Some(delivery) = self.deliveries.remove(id) else { return };
-        self.touched.insert(Touched::Delivery(id.clone()));
-        let lane_key = delivery.lane.clone();
-        let arrived = ending == Ending::Delivered;
-        let mut next = None;
-        if let Some(lane) = self.lanes.get_mut(&lane_key) {
-            lane.head = None;
-            next = lane.next.take();
-            if !arrived {
-                give_up(lane, &delivery, &ending);
-            }
-            self.touched.insert(Touched::Lane(lane_key.clone()));
-        }
-        let created_at = delivery.created_at;
-        let group = match &delivery.notification {
-            Notification::Group(group) => Some(group.key.clone()),
-            Notification::Rollback(_) | Notification::Notice(_) => None,
-        };
-        self.finished.push(Finished { delivery, ending });
-        if let Some(next) = next
-            && self.is_news(&lane_key, &next, arrived)
-        {
-            self.begin(&lane_key, next, now);
-        }
-        if let Some(key) = &group {
-            self.forget_resolved(key, created_at, now);
-        }
-        self.forget_lane(&lane_key);
-    }
-
-    /// Whether what waited is still news to the lane, now that the delivery before it has ended.
-    fn is_news(&self, lane_key: &LaneKey, next: &Notification, arrived: bool) -> bool {
-        let (Some(lane), Some(receiver)) = (self.lanes.get(lane_key), self.receivers.get(&lane_key.integration)) else {
-            return false;
-        };
-        match (next, told_by(next)) {
-            (Notification::Group(_), Some(state)) => {
-                let send_resolved = receiver.send_resolved();
-                needs_update(lane.told.as_ref(), &state, send_resolved, Duration::MAX)
-                    .or_else(|| takes_back(!lane.doubted.is_empty(), &state, send_resolved))
-                    .is_some()
-            }
-            (Notification::Notice(notice), _) => {
-                arrived || notice.status == GroupStatus::Firing || !lane.doubted.is_empty()
-            }
-            _ => true,
-        }
-    }
-
     /// Drops a group's alerts that resolved by `until` and are owed to nobody, and the group with its last alert.
-    fn forget_resolved(&mut self, key: &GroupKey, until: Timestamp, now: Timestamp) {
+    pub(super) fn forget_resolved(&mut self, key: &GroupKey, until: Timestamp, now: Timestamp) {
         let Some(group) = self.groups.get(key) else { return };
         let owed_to: Vec<&Lane> = self
             .lanes_of(key.as_str())
@@ -683,18 +433,6 @@ impl Dispatch {
             for lane in lanes {
                 self.forget_lane(&lane);
             }
-        }
-    }
-
-    /// Drops a lane that is idle and whose thing is over.
-    fn forget_lane(&mut self, key: &LaneKey) {
-        let Some(lane) = self.lanes.get(key) else { return };
-        let is_idle = lane.head.is_none() && lane.next.is_none();
-        let is_told = lane.told.as_ref().is_some_and(|told| !told.firing.is_empty()) || !lane.doubted.is_empty();
-        let is_open_notice = key.subject.starts_with(NOTICE) && is_told;
-        if is_idle && !is_open_notice && !self.groups.contains_key(&GroupKey::new(key.subject.as_str())) {
-            self.lanes.remove(key);
-            self.touched.insert(Touched::Lane(key.clone()));
         }
     }
 

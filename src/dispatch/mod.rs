@@ -1,10 +1,11 @@
 //! Who is told, with what, when; and what was told.
 //!
 //! `route` finds the receivers of an alert, `group` gathers alerts that are told together and keeps their timers,
-//! `dedup` decides whether there is anything new to say, and `delivery` carries one notification to one integration,
-//! with retries, in order. `Dispatch` joins them. It keeps a list of the rows it has touched, so that a step's records
-//! are always whole rows of the state as it is.
+//! `dedup` decides whether there is anything new to say, `delivery` is one notification on its way to one integration.
+//! `join` holds the state of all of them and decides at a flush; `carry` sees deliveries through, with retries, in order.
+//! Dispatch keeps a list of the rows it has touched, so that a step's records are whole rows of the state as it is.
 
+mod carry;
 mod dedup;
 mod delivery;
 mod group;

@@ -132,18 +132,25 @@ impl Engine {
                 self.tell_of(&alert, now);
             }
         }
-        self.rollouts.read(transitions.readings);
+        let unknown =
+            transitions.unknown.into_iter().map(|labels| self.with_own_labels(labels).fingerprint()).collect();
+        self.rollouts.read(transitions.readings, unknown);
     }
 
-    fn with_external_labels(&self, mut alert: Alert) -> Alert {
-        if !self.external_labels.is_empty() {
-            let mut labels = alert.labels.edit();
-            for (name, value) in self.external_labels.iter().filter(|(name, _)| alert.labels.get(name).is_empty()) {
-                labels.set(name, value);
-            }
-            alert.labels = labels.build();
+    fn with_external_labels(&self, alert: Alert) -> Alert {
+        Alert { labels: self.with_own_labels(alert.labels), ..alert }
+    }
+
+    /// These labels, and the external ones where there is none of that name.
+    fn with_own_labels(&self, labels: Labels) -> Labels {
+        if self.external_labels.is_empty() {
+            return labels;
         }
-        alert
+        let mut all = labels.edit();
+        for (name, value) in self.external_labels.iter().filter(|(name, _)| labels.get(name).is_empty()) {
+            all.set(name, value);
+        }
+        all.build()
     }
 
     fn tell_of(&mut self, alert: &Alert, now: Timestamp) {

@@ -45,6 +45,8 @@ pub struct Transitions {
     pub changes: Vec<InstanceChange>,
     /// What the measures gave.
     pub readings: Vec<Reading>,
+    /// The firing alerts, by their labels, that cannot be measured now.
+    pub unknown: Vec<Labels>,
     /// How the evaluations went, one entry a group.
     pub groups: Vec<GroupReport>,
 }
@@ -227,6 +229,7 @@ impl Evaluator {
             self.measured_at = Some(at);
             transitions.readings = self.measures.iter().map(|(measure, sight)| self.read(measure, sight, at)).collect();
         }
+        transitions.unknown = self.unknown();
         self.trim(now);
         transitions
     }
@@ -256,6 +259,13 @@ impl Evaluator {
         let unfilled = sight.unfilled_targets(&self.store, &targets, at);
         let blind = sight.lost_series(&self.store).chain(unfilled).map(key_of).collect();
         Reading { id: measure.id.clone(), at, elements, blind }
+    }
+
+    fn unknown(&self) -> Vec<Labels> {
+        let rules = self.groups.iter().flat_map(|group| &group.rules);
+        let instances = rules.flat_map(|rule| rule.instances.iter());
+        let is_unknown = |it: &&Instance| it.unknown_since.is_some() && it.state.fired_at().is_some();
+        instances.filter(is_unknown).map(|it| it.labels.clone()).collect()
     }
 
     fn trim(&mut self, now: Timestamp) {

@@ -1,6 +1,6 @@
 //! An episode: firing alerts of one receiver and one key, from the first until none has fired for the cooldown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -86,12 +86,19 @@ impl Episode {
         Self { key, started_at: now, firing: BTreeMap::new(), quiet_since: None, claim: None }
     }
 
-    /// Makes the claim: the id is the same on every machine that knows when the episode began.
-    pub fn claim(&mut self, spec: &RollbackSpec, now: Timestamp) -> Option<RollbackNotification> {
+    /// Makes the claim, if there is none yet and an alert fires that is not `unknown`: what cannot be measured now is no
+    /// evidence. The id is the same on every machine that knows when the episode began.
+    pub fn claim(
+        &mut self,
+        spec: &RollbackSpec,
+        unknown: &BTreeSet<Fingerprint>,
+        now: Timestamp,
+    ) -> Option<RollbackNotification> {
         if self.claim.is_some() {
             return None;
         }
-        let alert = self.firing.values().min_by_key(|alert| (alert.starts_at, alert.labels.clone()))?.clone();
+        let seen = self.firing.iter().filter(|(print, _)| !unknown.contains(print)).map(|(_, alert)| alert);
+        let alert = seen.min_by_key(|alert| (alert.starts_at, alert.labels.clone()))?.clone();
         let digest = Sha256::digest(format!("{} {}", self.key, self.started_at.millis()));
         let hash: String = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();
         let id = RollbackId::new(format!("rb_{}_{hash}", self.started_at.millis()));

@@ -30,6 +30,8 @@ pub struct Rollouts {
     episodes: BTreeMap<EpisodeKey, Episode>,
     /// The newest reading of each guard; after a start there is none, which is unknown.
     readings: BTreeMap<IntegrationId, Reading>,
+    /// The firing alerts that cannot be measured now.
+    unknown: BTreeSet<Fingerprint>,
     touched: BTreeSet<EpisodeKey>,
 }
 
@@ -40,6 +42,7 @@ impl Rollouts {
             specs: specs.into_iter().map(|spec| (spec.id.clone(), spec)).collect(),
             episodes: episodes.into_iter().map(|episode| (episode.key.clone(), episode)).collect(),
             readings: BTreeMap::new(),
+            unknown: BTreeSet::new(),
             touched: BTreeSet::new(),
         }
     }
@@ -78,12 +81,13 @@ impl Rollouts {
         }
     }
 
-    /// Takes in what the guards say now.
-    pub fn read(&mut self, readings: Vec<Reading>) {
+    /// Takes in what the guards say now, and which firing alerts cannot be measured.
+    pub fn read(&mut self, readings: Vec<Reading>, unknown: BTreeSet<Fingerprint>) {
+        self.unknown = unknown;
         self.readings.extend(readings.into_iter().map(|reading| (reading.id.clone(), reading)));
     }
 
-    /// Claims what is to be rolled back: episodes with a firing alert, without a claim, whose guard holds.
+    /// Claims what is to be rolled back: episodes with a firing alert that was seen, without a claim, whose guard holds.
     pub fn claim(&mut self, now: Timestamp) -> Vec<(IntegrationId, RollbackNotification)> {
         let mut claims = Vec::new();
         for (key, episode) in &mut self.episodes {
@@ -92,7 +96,7 @@ impl Rollouts {
                 continue;
             }
             let Some(spec) = self.specs.get(&key.integration) else { continue };
-            if let Some(claim) = episode.claim(spec, now) {
+            if let Some(claim) = episode.claim(spec, &self.unknown, now) {
                 self.touched.insert(key.clone());
                 claims.push((key.integration.clone(), claim));
             }

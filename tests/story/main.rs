@@ -172,6 +172,25 @@ fn a_guard_that_cannot_be_measured_sends_nothing_until_it_can() {
     );
 }
 
+#[test]
+fn an_alert_that_cannot_be_measured_is_no_evidence() {
+    // It fired before the canary was out, and its numbers are lost when the canary comes.
+    let config = CONFIG.replace("['b:1'], labels: {service: b}", "['c:1'], labels: {service: a}");
+    let mut world = World::new(&config, &[("rules.yaml", GAUGE_RULES)]);
+    world.show("a:1", "canary_traffic 0\n");
+    world.show("c:1", "temperature 40\n");
+    world.run_to("02:00");
+    world.lose("c:1", "timeout");
+    world.run_to("03:00");
+    world.show("a:1", "canary_traffic 5\n");
+    world.run_to("10:00");
+    assert_eq!(world.states(), ["Hot{service=a} firing unknown"]);
+    assert_eq!(world.lines_of("rollback"), [""; 0]);
+    world.show("c:1", "temperature 40\n");
+    world.run_to("10:15");
+    assert_eq!(world.lines_of("rollback POST").len(), 1);
+}
+
 const TWO_RULES: &str = "
 groups:
   - name: g
