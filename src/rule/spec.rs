@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::RuleId;
-use crate::promql::{self, Expr};
+use crate::promql::Expr;
 use crate::template::Template;
 
 use super::Timing;
@@ -54,10 +54,5 @@ impl AlertRule {
     /// The two waits of its alerts.
     pub fn timing(&self) -> Timing {
         Timing { hold: self.hold, keep_firing_for: self.keep_firing_for }
-    }
-
-    /// How much history an evaluation needs before an absence can be believed: its longest range plus offset.
-    pub fn window(&self) -> Duration {
-        promql::selectors(&self.expr).iter().map(|selector| selector.window).max().unwrap_or_default()
     }
 }
