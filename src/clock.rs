@@ -5,8 +5,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the place that reads the system's clocks")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::Timestamp;
@@ -21,8 +21,8 @@ pub struct Clock(Arc<Pace>);
 
 #[derive(Debug)]
 enum Pace {
-    /// The system's clock, kept from running backwards.
-    Wall { latest_ms: AtomicI64 },
+    /// The system's clock, kept from running backwards: while it is behind what it once showed, the monotonic clock counts.
+    Wall { latest: Mutex<Shown>, is_behind: AtomicBool },
     /// A clock that started at `from` and runs `speed` times as fast as the wall.
     Scaled { from: Timestamp, started: Instant, speed: f64 },
 }
@@ -30,7 +30,8 @@ enum Pace {
 impl Clock {
     /// The system's clock.
     pub fn wall() -> Self {
-        Self(Arc::new(Pace::Wall { latest_ms: AtomicI64::new(i64::MIN) }))
+        let latest = Mutex::new((Timestamp::from_millis(i64::MIN), Instant::now()));
+        Self(Arc::new(Pace::Wall { latest, is_behind: AtomicBool::new(false) }))
     }
 
     /// A clock that starts now and runs `speed` times as fast as the wall; `speed` is positive.
@@ -42,12 +43,27 @@ impl Clock {
     /// The time.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
-            Pace::Wall { latest_ms } => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                let ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-                Timestamp::from_millis(ms.max(latest_ms.fetch_max(ms, Ordering::Relaxed)))
+            Pace::Wall { latest, is_behind } => {
+                let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+                let system = system_time();
+                *latest = advanced(*latest, system, Instant::now());
+                let behind = latest.0.since(system);
+                if behind >= SET_BACK_MIN && !is_behind.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(?behind, "the system's clock was set back: time goes on from where it was");
+                } else if behind.is_zero() {
+                    is_behind.store(false, Ordering::Relaxed);
+                }
+                latest.0
             }
             Pace::Scaled { from, started, speed } => *from + started.elapsed().mul_f64(*speed),
+        }
+    }
+
+    /// The time that others have on their clocks, for what they will compare with theirs: not kept from running backwards.
+    pub fn outside(&self) -> Timestamp {
+        match &*self.0 {
+            Pace::Wall { .. } => system_time(),
+            Pace::Scaled { .. } => self.now(),
         }
     }
 
@@ -77,6 +93,28 @@ impl Clock {
     }
 }
 
+/// How far the system's clock may be set back before that is worth a word.
+const SET_BACK_MIN: Duration = Duration::from_secs(5);
+
+fn system_time() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What the clock shows, and the monotonic moment at which it showed it.
+type Shown = (Timestamp, Instant);
+
+/// What the clock shows at the monotonic moment `now`: the system's time, or, while that lies behind what was shown, as
+/// much later as the monotonic clock says.
+fn advanced((shown, at): Shown, system: Timestamp, now: Instant) -> Shown {
+    if system >= shown {
+        return (system, now);
+    }
+    // In whole milliseconds, so that what is below them is not lost each time that the clock is read.
+    let elapsed = Duration::from_millis(u64::try_from(now.duration_since(at).as_millis()).unwrap_or(u64::MAX));
+    (shown + elapsed, at + elapsed)
+}
+
 /// A stopwatch on the monotonic clock, for how long something took.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
@@ -96,6 +134,24 @@ impl Stopwatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_goes_on() {
+        let start = Instant::now();
+        let after = |ms: u64| start + Duration::from_millis(ms);
+        let mut shown = (Timestamp::from_millis(0), start);
+        let mut check = |system_ms: i64, monotonic_ms: u64, expected_ms: i64| {
+            shown = advanced(shown, Timestamp::from_millis(system_ms), after(monotonic_ms));
+            assert_eq!(shown.0, Timestamp::from_millis(expected_ms), "at {monotonic_ms}");
+        };
+        check(10_000, 0, 10_000);
+        check(11_000, 1000, 11_000);
+        // Back by an hour; the seconds go on.
+        check(-3_588_000, 2000, 12_000);
+        check(-3_587_000, 3000, 13_000);
+        // Forward again.
+        check(15_000, 4000, 15_000);
+    }
 
     #[test]
     fn a_scaled_clock_runs_faster_and_never_backwards() {

@@ -54,9 +54,10 @@ fn decides_as_alertmanager_does() {
         let told = entry.as_ref().map(|(firing, resolved, age_s)| Told {
             firing: prints(firing),
             resolved: prints(resolved),
+            rollbacks: Vec::new(),
             at: at.shifted(-age_s * 1000),
         });
-        let now = Told { firing: prints(firing), resolved: prints(resolved), at };
+        let now = Told { firing: prints(firing), resolved: prints(resolved), rollbacks: Vec::new(), at };
         let got = needs_update(told.as_ref(), &now, *send_resolved, repeat_interval);
         let got = got.map_or("none", |reason| reason.as_str());
         assert_eq!(got, expected, "{entry:?} then {firing:?}/{resolved:?}, send_resolved {send_resolved}");

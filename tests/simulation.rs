@@ -307,6 +307,9 @@ impl Simulation {
                 let claims = &self.claims[&(delivery.lane.integration.clone(), claim.key.clone())];
                 assert!(claims.contains(&claim.id), "{} is not the claim of its episode", claim.id);
             }
+            Notification::Group(group) if group.reason == NotifyReason::RollbackNews => {
+                assert_eq!(sending.integration.kind, IntegrationKind::Slack, "only an edit in place disturbs nobody");
+            }
             Notification::Group(group) if sending.attempt == 1 && group.reason != NotifyReason::Repeat => {
                 let is_same = self.known.get(&delivery.lane) == Some(&content(&delivery.notification));
                 assert!(!is_same, "{} is told the same again: {}", delivery.lane, group.reason.as_str());

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use crate::model::IntegrationId;
 use crate::promql::{self, ValueType};
 use crate::receiver::Rollback;
@@ -48,8 +50,17 @@ pub(super) fn rollback(
     if let Some(text) = raw.timeout.as_ref().filter(|_| timeout > deadline) {
         sheet.note(text, &format!("{path}.timeout"), "one attempt must not take longer than the `deadline` of all");
     }
-    let spec = RollbackSpec { id: id.clone(), key, guard: guard?, cooldown, deadline };
+    let guard = guard?;
+    let terms = terms(raw, &key, &guard.source);
+    let spec = RollbackSpec { id: id.clone(), key, guard, cooldown, deadline, terms };
     Some((Rollback { url: url?, secret: name?, timeout }, spec))
+}
+
+/// Tells entries apart by what they would do: their position says nothing once another one is removed.
+fn terms(raw: &RawRollback, key: &[String], guard: &str) -> String {
+    let text = |text: &Option<Text>| text.as_ref().map(|text| text.value.clone());
+    let digest = Sha256::digest(format!("{:?} {:?} {key:?} {guard:?}", text(&raw.url), text(&raw.url_file)));
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn rollback_key(sheet: &mut Sheet, path: &str, owner: Spot, raw: &RawRollback) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! The thread on which the engine lives: events in, records on disk, then sends out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::clock::{Clock, Stopwatch};
 use crate::dispatch::{Delivery, DeliveryState, Group, Sending};
 use crate::engine::{Effect, Engine, Event, Note, Record, Step, Weight};
-use crate::model::{Alert, IntegrationKind, Timestamp};
+use crate::model::{Alert, IntegrationId, IntegrationKind, Timestamp};
 use crate::receiver::Reply;
 use crate::rollout::Episode;
 use crate::state::SqliteState;
@@ -20,8 +21,9 @@ use super::crash;
 
 /// How many events are committed together at most.
 const BATCH_MAX: usize = 256;
-/// How many sends are under way at once; more wait, in order.
-const SENDS_MAX: usize = 64;
+/// How many sends to one integration are under way at once; more wait, in order. Each has its own, so that one that does
+/// not answer holds up nobody else; rollbacks wait for nothing.
+const SENDS_MAX: usize = 16;
 /// How often a commit that failed is tried again.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// How often a daemon that stops looks whether it may.
@@ -64,6 +66,8 @@ pub(super) struct EngineLoop {
     pub(super) back: mpsc::Sender<EngineCommand>,
     pub(super) notes: Option<mpsc::UnboundedSender<Note>>,
     pub(super) runtime: Handle,
+    /// The turns of each integration's sends.
+    pub(super) turns: HashMap<IntegrationId, Arc<Semaphore>>,
 }
 
 /// What could not be committed yet.
@@ -77,12 +81,11 @@ impl EngineLoop {
     /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
         let mut backlog = Backlog::default();
-        let sends = Arc::new(Semaphore::new(SENDS_MAX));
         let started = Event::Started { firing: std::mem::take(&mut self.firing) };
         let mut step = self.engine.handle(self.clock.now(), started);
         let mut stopping: Option<Stopwatch> = None;
         loop {
-            let refused = self.carry_out(step, &mut backlog, &sends);
+            let refused = self.carry_out(step, &mut backlog);
             self.telemetry
                 .deliveries_waiting
                 .set(i64::try_from(self.engine.dispatch().deliveries().count()).unwrap_or(i64::MAX));
@@ -140,9 +143,9 @@ impl EngineLoop {
     /// Commits a step's records and does what waits for them. When the disk does not take them, pages leave all the same,
     /// from memory; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is that they
     /// failed: they are tried again, and past their deadline a human is paged.
-    fn carry_out(&mut self, step: Step, backlog: &mut Backlog, sends: &Arc<Semaphore>) -> Vec<Event> {
+    fn carry_out(&mut self, step: Step, backlog: &mut Backlog) -> Vec<Event> {
         for effect in step.immediate {
-            self.carry(effect, sends);
+            self.carry(effect);
         }
         backlog.records.extend(step.records);
         let is_committed = backlog.records.is_empty() || self.commit(backlog);
@@ -153,7 +156,7 @@ impl EngineLoop {
                     let why = "the claim cannot be written to the state file, and must not leave before".to_owned();
                     refused.push(Event::Reply { delivery: sending.delivery, reply: Reply::Failed { why } });
                 }
-                effect => self.carry(effect, sends),
+                effect => self.carry(effect),
             }
         }
         refused
@@ -194,9 +197,9 @@ impl EngineLoop {
         }
     }
 
-    fn carry(&self, effect: Effect, sends: &Arc<Semaphore>) {
+    fn carry(&mut self, effect: Effect) {
         match effect {
-            Effect::Send(sending) => self.send(*sending, sends),
+            Effect::Send(sending) => self.send(*sending),
             Effect::Note(note) => {
                 self.count(&note);
                 match note.weight() {
@@ -222,22 +225,33 @@ impl EngineLoop {
                 self.telemetry.rollbacks_claimed.inc();
                 return;
             }
-            Note::Alert { .. } | Note::EpisodeEnded { .. } | Note::GroupFlushed { .. } => return,
+            Note::Alert { .. }
+            | Note::RollbackKeyless { .. }
+            | Note::Orphaned { .. }
+            | Note::EpisodeEnded { .. }
+            | Note::GroupTold { .. } => return,
         };
         let labels = NotificationLabels { integration: integration.kind.as_str(), result };
         self.telemetry.notifications.get_or_create(&labels).inc();
     }
 
     /// Starts a task that sends and brings the answer back.
-    fn send(&self, sending: Sending, sends: &Arc<Semaphore>) {
-        let (transport, clock, back, sends) =
-            (self.transport.clone(), self.clock.clone(), self.back.clone(), sends.clone());
+    fn send(&mut self, sending: Sending) {
+        let is_rollback = sending.integration.kind == IntegrationKind::Rollback;
+        let turns = (!is_rollback).then(|| {
+            let turns = self.turns.entry(sending.integration.clone());
+            turns.or_insert_with(|| Arc::new(Semaphore::new(SENDS_MAX))).clone()
+        });
+        let (transport, clock, back) = (self.transport.clone(), self.clock.clone(), self.back.clone());
         self.telemetry.send_delay_seconds.set(delay(&self.engine, &sending, clock.now()));
         self.runtime.spawn(async move {
-            // The semaphore is never closed, and without a permit nothing would be lost but the limit.
-            let _permit = sends.acquire().await;
+            // A semaphore is never closed, and without a permit nothing would be lost but the limit.
+            let _turn = match &turns {
+                Some(turns) => turns.acquire().await.ok(),
+                None => None,
+            };
             crash::boundary("before send");
-            let reply = transport.send(sending.request, clock.now()).await;
+            let reply = transport.send(sending.request, clock.outside()).await;
             crash::boundary("after send");
             let event = Event::Reply { delivery: sending.delivery, reply };
             // Once the engine is gone, the delivery is still in flight in its file and is sent again at the next start.

@@ -1,5 +1,6 @@
 //! Wiring: starts the threads and tasks, watches over them, and ends them in order.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -115,6 +116,7 @@ impl Daemon {
             back: engine_in.clone(),
             notes,
             runtime: runtime.clone(),
+            turns: HashMap::new(),
         };
         let evaluator_loop = EvaluatorLoop {
             evaluator,

@@ -142,7 +142,7 @@ impl Narrator {
                 self.say(at, Speaker::Atalaya, &text);
             }
             // The receivers tell these themselves.
-            Note::Delivered { .. } | Note::GroupFlushed { .. } => {}
+            Note::Delivered { .. } | Note::GroupTold { .. } | Note::RollbackKeyless { .. } | Note::Orphaned { .. } => {}
         }
     }
 

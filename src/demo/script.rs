@@ -176,12 +176,15 @@ impl Script {
                     self.beat(Beat::Claimed, at);
                 }
             },
-            Note::RollbackWithdrawn { .. } | Note::Undeliverable { .. } => self.fault(note.to_string(), at),
+            Note::RollbackWithdrawn { .. }
+            | Note::RollbackKeyless { .. }
+            | Note::Orphaned { .. }
+            | Note::Undeliverable { .. } => self.fault(note.to_string(), at),
             Note::Alert { .. }
             | Note::AttemptFailed { .. }
             | Note::Delivered { .. }
             | Note::EpisodeEnded { .. }
-            | Note::GroupFlushed { .. } => {}
+            | Note::GroupTold { .. } => {}
         }
     }
 

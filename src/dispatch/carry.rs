@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::{
-    Alert, DeliveryId, GroupKey, GroupStatus, IntegrationId, NoticeNotification, Notification, NotifyReason,
-    RollbackNotification, Timestamp,
+    Alert, DeliveryId, GroupKey, GroupStatus, IntegrationId, IntegrationKind, NoticeNotification, Notification,
+    NotifyReason, RollbackNotification, Timestamp,
 };
 use crate::receiver::{Outcome, RenderContext, Reply};
 
@@ -14,6 +14,9 @@ use super::{Delivery, DeliveryState, Ending, Finished, Lane, LaneKey, Told, need
 
 /// How long a resolve is tried, and how long a resolved alert is kept for those who were told that it fires.
 pub(super) const RESOLVE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a delivery waits that must not leave now.
+const POSTPONEMENT: Duration = Duration::from_secs(5);
 
 /// What the subject of a notice's lane begins with; a group's begins with a brace.
 pub(super) const NOTICE: &str = "notice:";
@@ -24,6 +27,7 @@ pub(super) fn told_by(notification: &Notification) -> Option<Told> {
         Notification::Group(group) => Some(Told {
             firing: group.firing().map(Alert::fingerprint).collect(),
             resolved: group.resolved().map(Alert::fingerprint).collect(),
+            rollbacks: group.rollbacks.clone(),
             at: group.at,
         }),
         Notification::Notice(notice) => {
@@ -32,7 +36,7 @@ pub(super) fn told_by(notification: &Notification) -> Option<Told> {
                 GroupStatus::Firing => (print, BTreeSet::new()),
                 GroupStatus::Resolved => (BTreeSet::new(), print),
             };
-            Some(Told { firing, resolved, at: notice.at })
+            Some(Told { firing, resolved, rollbacks: Vec::new(), at: notice.at })
         }
         Notification::Rollback(_) => None,
     }
@@ -59,6 +63,12 @@ fn give_up(lane: &mut Lane, delivery: &Delivery, ending: &Ending) {
 /// Why what may have arrived is taken back, when it is over for those who want to hear that.
 pub(super) fn takes_back(is_doubted: bool, state: &Told, send_resolved: bool) -> Option<NotifyReason> {
     (is_doubted && send_resolved && state.firing.is_empty()).then_some(NotifyReason::AllResolved)
+}
+
+/// Why Slack is told that a rollback has got on, of which its message tells: an edit in place disturbs nobody.
+pub(super) fn rollback_news(kind: IntegrationKind, told: Option<&Told>, state: &Told) -> Option<NotifyReason> {
+    let is_news = |told: &Told| !told.firing.is_empty() && told.rollbacks != state.rollbacks;
+    (kind == IntegrationKind::Slack && told.is_some_and(is_news)).then_some(NotifyReason::RollbackNews)
 }
 
 /// How long something is tried: for ever while it fires, since it is a page.
@@ -129,6 +139,7 @@ impl Dispatch {
             created_at: now,
             deadline,
             attempts: 0,
+            last_failure: None,
             state: DeliveryState::Waiting { until: now },
         };
         self.deliveries.insert(id.clone(), delivery);
@@ -145,7 +156,8 @@ impl Dispatch {
             return self.finish(id, Ending::Rejected { why }, now);
         };
         if delivery.attempts > 0 && delivery.is_expired(now) {
-            let why = format!("not taken in {} attempts", delivery.attempts);
+            let last = delivery.last_failure.as_deref().unwrap_or("it was not answered");
+            let why = format!("{} attempts, the last: {last}", delivery.attempts);
             return self.finish(id, Ending::Expired { why }, now);
         }
         delivery.attempts = delivery.attempts.saturating_add(1);
@@ -159,9 +171,19 @@ impl Dispatch {
         self.touched.insert(Touched::Delivery(id.clone()));
     }
 
-    /// Calls a delivery back between two attempts.
-    pub fn withdraw(&mut self, id: &DeliveryId, now: Timestamp) {
-        self.finish(id, Ending::Withdrawn, now);
+    /// Ends a delivery between two attempts.
+    pub fn end(&mut self, id: &DeliveryId, ending: Ending, now: Timestamp) {
+        self.finish(id, ending, now);
+    }
+
+    /// Lets a delivery wait a little longer without an attempt, but not past its deadline.
+    pub fn postpone(&mut self, id: &DeliveryId, now: Timestamp) {
+        let Some(delivery) = self.deliveries.get_mut(id) else { return };
+        delivery.state = DeliveryState::Waiting { until: now + POSTPONEMENT };
+        if let Some(due) = delivery.due_at() {
+            self.timers.insert((due, Timer::Retry(id.clone())));
+        }
+        self.touched.insert(Touched::Delivery(id.clone()));
     }
 
     /// Takes in what came of an attempt. Returns why it failed, when it is to be tried again.
@@ -201,9 +223,11 @@ impl Dispatch {
     fn wait(&mut self, id: &DeliveryId, after: Option<Duration>, why: String, now: Timestamp) -> Option<String> {
         let delivery = self.deliveries.get_mut(id)?;
         if delivery.is_expired(now) {
+            let why = format!("{} attempts, the last: {why}", delivery.attempts);
             self.finish(id, Ending::Expired { why }, now);
             return None;
         }
+        delivery.last_failure = Some(why.clone());
         delivery.state = DeliveryState::Waiting { until: delivery.retry_at(after, now) };
         if let Some(due) = delivery.due_at() {
             self.timers.insert((due, Timer::Retry(id.clone())));
@@ -253,6 +277,7 @@ impl Dispatch {
                 let send_resolved = receiver.send_resolved();
                 needs_update(lane.told.as_ref(), &state, send_resolved, Duration::MAX)
                     .or_else(|| takes_back(!lane.doubted.is_empty(), &state, send_resolved))
+                    .or_else(|| rollback_news(lane_key.integration.kind, lane.told.as_ref(), &state))
                     .is_some()
             }
             (Notification::Notice(notice), _) => {

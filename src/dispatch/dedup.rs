@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Fingerprint, NotifyReason, Timestamp};
+use crate::model::{Fingerprint, NotifyReason, RollbackNote, Timestamp};
 
 /// What an integration was last told of a group.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct Told {
     pub firing: BTreeSet<Fingerprint>,
     /// The alerts it knows to have resolved.
     pub resolved: BTreeSet<Fingerprint>,
+    /// What became of the rollbacks that they asked for.
+    #[serde(default)]
+    pub rollbacks: Vec<RollbackNote>,
     /// When.
     pub at: Timestamp,
 }
@@ -50,7 +53,12 @@ mod tests {
 
     fn told(firing: &str, resolved: &str, minute: i64) -> Told {
         let set = |letters: &str| letters.bytes().map(|letter| Fingerprint(u64::from(letter))).collect();
-        Told { firing: set(firing), resolved: set(resolved), at: Timestamp::from_millis(minute * 60_000) }
+        Told {
+            firing: set(firing),
+            resolved: set(resolved),
+            rollbacks: Vec::new(),
+            at: Timestamp::from_millis(minute * 60_000),
+        }
     }
 
     fn check(before: Option<(&str, &str)>, firing: &str, resolved: &str, minute: i64, expected: Option<NotifyReason>) {

@@ -83,6 +83,8 @@ pub struct Delivery {
     pub deadline: Option<Timestamp>,
     /// How many attempts there were.
     pub attempts: u32,
+    /// Why the last attempt failed.
+    pub last_failure: Option<String>,
     /// Where it stands.
     pub state: DeliveryState,
 }

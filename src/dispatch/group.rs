@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, ReceiverName, Timestamp};
+use crate::model::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, ReceiverName, RollbackNote, Timestamp};
 
 use super::{Route, Told};
 
@@ -66,12 +66,12 @@ impl Group {
         Self { row, members: BTreeMap::new() }
     }
 
-    /// Which alerts fire and which have resolved.
-    pub fn state(&self, at: Timestamp) -> Told {
+    /// Which alerts fire, which have resolved, and what became of the rollbacks that they asked for.
+    pub fn state(&self, rollbacks: Vec<RollbackNote>, at: Timestamp) -> Told {
         let of = |firing: bool| -> BTreeSet<Fingerprint> {
             self.members.iter().filter(|(_, alert)| alert.is_firing() == firing).map(|(print, _)| *print).collect()
         };
-        Told { firing: of(true), resolved: of(false), at }
+        Told { firing: of(true), resolved: of(false), rollbacks, at }
     }
 
     /// The alerts to tell: firing ones first, each kind in order of their labels.

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::receiver::{Receiver, Request};
 
-use super::carry::{NOTICE, RESOLVE_PATIENCE, takes_back, told_by};
+use super::carry::{NOTICE, RESOLVE_PATIENCE, rollback_news, takes_back, told_by};
 use super::{
     Delivery, DeliveryState, Finished, Group, GroupRow, Lane, LaneKey, MemberRow, Route, RouteTree, Told, needs_update,
 };
@@ -146,8 +146,8 @@ impl Dispatch {
         }
     }
 
-    /// Goes on after a restart: alerts whose routes have changed join their new groups, groups without a route tell only
-    /// what is owed, and deliveries that were in flight are the caller's to attempt again or to withdraw.
+    /// Goes on after a restart: alerts whose routes have changed join their new groups, and groups without a route tell only
+    /// what is owed. Deliveries that were in flight are the caller's to attempt again; see also [`Dispatch::orphans`].
     pub fn start(&mut self, now: Timestamp) -> Vec<DeliveryId> {
         let firing: Vec<(GroupKey, Alert)> = self
             .groups
@@ -190,6 +190,13 @@ impl Dispatch {
             .filter(|delivery| matches!(delivery.state, DeliveryState::InFlight { .. }))
             .map(|delivery| delivery.id.clone())
             .collect()
+    }
+
+    /// The lanes of integrations that are configured no more and were told of something that is not over.
+    pub fn orphans(&self) -> Vec<LaneKey> {
+        let is_told = |lane: &&Lane| lane.told.as_ref().is_some_and(|told| !told.firing.is_empty());
+        let lanes = self.lanes.values().filter(is_told).map(|lane| lane.key.clone());
+        lanes.filter(|key| !self.receivers.contains_key(&key.integration)).collect()
     }
 
     /// The routes at which an alert ends.
@@ -302,22 +309,25 @@ impl Dispatch {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Lets a group look for news. `rollbacks` is what became of the rollbacks that its alerts asked for.
-    pub fn flush(&mut self, key: &GroupKey, rollbacks: &[RollbackNote], now: Timestamp) {
-        let Some(group) = self.groups.get_mut(key) else { return };
+    /// Lets a group look for news. `rollbacks` is what became of the rollbacks that its alerts asked for. Returns whether
+    /// there was anything to tell.
+    pub fn flush(&mut self, key: &GroupKey, rollbacks: Vec<RollbackNote>, now: Timestamp) -> bool {
+        let Some(group) = self.groups.get_mut(key) else { return false };
         group.row.next_flush_at = now + group.row.group_interval;
         self.timers.insert((group.row.next_flush_at, Timer::Flush(key.clone())));
         self.touched.insert(Touched::Group(key.clone()));
         let row = group.row.clone();
-        let state = group.state(now);
+        let state = group.state(rollbacks, now);
+        let mut has_news = false;
         let current = if row.retired { Vec::new() } else { self.integrations(&row.receiver) };
         for integration in &current {
-            self.flush_to(&row, &state, integration, rollbacks, true);
+            has_news |= self.flush_to(&row, &state, integration, true);
         }
         for integration in self.owed_elsewhere(key, &current) {
-            self.flush_to(&row, &state, &integration, rollbacks, false);
+            has_news |= self.flush_to(&row, &state, &integration, false);
         }
         self.forget_resolved(key, now, now);
+        has_news
     }
 
     /// The integrations that know of this group but are no longer its receiver's.
@@ -336,26 +346,20 @@ impl Dispatch {
         self.lanes.range(first..).map(|(_, lane)| lane).take_while(move |lane| lane.key.subject == subject)
     }
 
-    fn flush_to(
-        &mut self,
-        row: &GroupRow,
-        state: &Told,
-        integration: &IntegrationId,
-        rollbacks: &[RollbackNote],
-        is_current: bool,
-    ) {
-        let Some(send_resolved) = self.receivers.get(integration).map(Receiver::send_resolved) else { return };
+    fn flush_to(&mut self, row: &GroupRow, state: &Told, integration: &IntegrationId, is_current: bool) -> bool {
+        let Some(send_resolved) = self.receivers.get(integration).map(Receiver::send_resolved) else { return false };
         let lane_key = LaneKey { subject: row.key.as_str().to_owned(), integration: integration.clone() };
         let lane = self.lanes.get(&lane_key);
         let expected = lane.and_then(|lane| self.expected(lane));
         let is_doubted = expected.is_none() && lane.is_some_and(|lane| !lane.doubted.is_empty());
         let Some(reason) = needs_update(expected.as_ref(), state, send_resolved, row.repeat_interval)
             .or_else(|| takes_back(is_doubted, state, send_resolved))
+            .or_else(|| rollback_news(integration.kind, expected.as_ref(), state))
         else {
-            return;
+            return false;
         };
         if !is_current && !matches!(reason, NotifyReason::AllResolved | NotifyReason::SomeResolved) {
-            return;
+            return false;
         }
         let lane = self.lanes.entry(lane_key.clone()).or_insert_with(|| Lane::new(lane_key.clone()));
         self.touched.insert(Touched::Lane(lane_key.clone()));
@@ -367,9 +371,9 @@ impl Dispatch {
                     self.limit(&head, state.at + RESOLVE_PATIENCE);
                 }
             }
-            return;
+            return false;
         }
-        let Some(group) = self.groups.get(&row.key) else { return };
+        let Some(group) = self.groups.get(&row.key) else { return false };
         let notification = Notification::Group(GroupNotification {
             key: row.key.clone(),
             receiver: integration.receiver.clone(),
@@ -377,9 +381,10 @@ impl Dispatch {
             reason,
             at: state.at,
             alerts: group.alerts(send_resolved),
-            rollbacks: rollbacks.to_vec(),
+            rollbacks: state.rollbacks.clone(),
         });
         self.tell(&lane_key, notification, state.at);
+        true
     }
 
     /// What an integration will know once everything under way has arrived.

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dispatch::{Dispatch, DispatchRows, Ending, Finished, RouteSpec, RouteTree, Sending};
+use crate::dispatch::{Dispatch, DispatchRows, Ending, Finished, LaneKey, RouteSpec, RouteTree, Sending};
 use crate::evaluator::Transitions;
 use crate::model::{
     Alert, AlertStatus, DeliveryId, Fingerprint, GroupKey, GroupStatus, IntegrationId, Labels, NoticeNotification,
     Notification, ReceiverName, Timestamp,
 };
 use crate::receiver::{Receiver, Reply};
-use crate::rollout::{Episode, NoticeOrder, RollbackSpec, Rollouts};
+use crate::rollout::{Clearance, Episode, NoticeOrder, RollbackSpec, Rollouts};
 use crate::rule::Transition;
 
 use super::{AlertMove, Effect, Event, Note, Record, Step};
@@ -81,7 +81,7 @@ impl Engine {
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Step {
         let mut step = Step::default();
         match event {
-            Event::Started { firing } => self.start(firing, now),
+            Event::Started { firing } => self.start(firing, &mut step, now),
             Event::Transitions(transitions) => self.take_in(transitions, &mut step, now),
             Event::Reply { delivery, reply } => self.reply(&delivery, &reply, &mut step, now),
             Event::Wake => {}
@@ -96,7 +96,7 @@ impl Engine {
 
     /// Goes on after a start: dispatch's alerts are made those of the evaluator, and what was in flight, which may or may
     /// not have arrived, leaves once more with the same key.
-    fn start(&mut self, firing: Vec<Alert>, now: Timestamp) {
+    fn start(&mut self, firing: Vec<Alert>, step: &mut Step, now: Timestamp) {
         let firing: BTreeMap<Fingerprint, Alert> = firing
             .into_iter()
             .map(|alert| self.with_external_labels(alert))
@@ -111,6 +111,9 @@ impl Engine {
         }
         for delivery in self.dispatch.start(now) {
             self.attempt(&delivery, now);
+        }
+        for LaneKey { subject, integration } in self.dispatch.orphans() {
+            note(step, Note::Orphaned { at: now, integration, subject });
         }
     }
 
@@ -129,7 +132,10 @@ impl Engine {
             step.records.push(Record::Instance(change.rule, change.labels, change.row));
             if let Some(alert) = change.alert {
                 let alert = self.with_external_labels(alert);
-                self.tell_of(&alert, now);
+                let is_new = change.transition == Some(Transition::Fired);
+                for integration in self.tell_of(&alert, now).into_iter().filter(|_| is_new) {
+                    note(step, Note::RollbackKeyless { at: now, integration, alert: alert.labels.clone() });
+                }
             }
         }
         let unknown =
@@ -153,11 +159,12 @@ impl Engine {
         all.build()
     }
 
-    fn tell_of(&mut self, alert: &Alert, now: Timestamp) {
+    /// Lets dispatch and the rollouts know of an alert. Returns the integrations that it cannot ask for a rollback.
+    fn tell_of(&mut self, alert: &Alert, now: Timestamp) -> Vec<IntegrationId> {
         let receivers: Vec<ReceiverName> =
             self.dispatch.routes(&alert.labels).iter().map(|route| route.receiver.clone()).collect();
         self.dispatch.take_in(alert, now);
-        self.rollouts.take_in(alert, &receivers, now);
+        self.rollouts.take_in(alert, &receivers, now)
     }
 
     fn reply(&mut self, delivery: &DeliveryId, reply: &Reply, step: &mut Step, now: Timestamp) {
@@ -216,30 +223,32 @@ impl Engine {
     fn flush(&mut self, key: &GroupKey, step: &mut Step, now: Timestamp) {
         let Some(group) = self.dispatch.group(key) else { return };
         let prints: BTreeSet<Fingerprint> = group.members.keys().copied().collect();
-        let state = group.state(now);
         let rollbacks = self.rollouts.notes(&prints);
-        note(
-            step,
-            Note::GroupFlushed {
-                at: now,
-                group: key.clone(),
-                firing: state.firing.len(),
-                resolved: state.resolved.len(),
-            },
-        );
-        self.dispatch.flush(key, &rollbacks, now);
+        let firing = group.members.values().filter(|alert| alert.is_firing()).count();
+        let resolved = group.members.len() - firing;
+        if self.dispatch.flush(key, rollbacks, now) {
+            note(step, Note::GroupTold { at: now, group: key.clone(), firing, resolved });
+        }
     }
 
-    /// Attempts a delivery once more, unless it is a rollback whose guard has ceased to hold.
+    /// Attempts a delivery once more. A rollback waits while its guard does not hold; if that lasts until its deadline, a
+    /// human is paged, unless nothing asks for it any more.
     fn attempt(&mut self, id: &DeliveryId, now: Timestamp) {
-        let withdraw = match self.dispatch.delivery(id).map(|delivery| &delivery.notification) {
-            Some(Notification::Rollback(claim)) => !self.rollouts.may_send(claim),
-            _ => false,
+        let Some(delivery) = self.dispatch.delivery(id) else { return };
+        let clearance = match &delivery.notification {
+            Notification::Rollback(claim) => self.rollouts.clearance(claim),
+            Notification::Group(_) | Notification::Notice(_) => Clearance::Send,
         };
-        if withdraw {
-            self.dispatch.withdraw(id, now);
-        } else {
-            self.dispatch.attempt(id, now);
+        match clearance {
+            Clearance::Send => self.dispatch.attempt(id, now),
+            Clearance::Never { why } => self.dispatch.end(id, Ending::Rejected { why }, now),
+            Clearance::NotNow { .. } if !delivery.is_expired(now) => self.dispatch.postpone(id, now),
+            Clearance::NotNow { is_wanted: false } => self.dispatch.end(id, Ending::Withdrawn, now),
+            Clearance::NotNow { is_wanted: true } => {
+                let last = delivery.last_failure.as_deref().unwrap_or("it was not answered");
+                let why = format!("its guard does not hold any more; before, {last}");
+                self.dispatch.end(id, Ending::Expired { why }, now);
+            }
         }
     }
 

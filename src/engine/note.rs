@@ -80,6 +80,24 @@ pub enum Note {
         /// To whom it would have gone.
         integration: IntegrationId,
     },
+    /// An alert cannot ask for a rollback: it has none of the labels of `rollback_key`.
+    RollbackKeyless {
+        /// When.
+        at: Timestamp,
+        /// Whom it would have asked.
+        integration: IntegrationId,
+        /// The alert.
+        alert: Labels,
+    },
+    /// What an integration knows that is configured no more: nobody can be told that it is over.
+    Orphaned {
+        /// When.
+        at: Timestamp,
+        /// The integration that is gone.
+        integration: IntegrationId,
+        /// What it was told of.
+        subject: String,
+    },
     /// An episode is over; the next firing alert of its key opens a new one.
     EpisodeEnded {
         /// When.
@@ -89,8 +107,8 @@ pub enum Note {
         /// Its labels.
         key: Labels,
     },
-    /// A group looked for news; what it told is in the deliveries that follow.
-    GroupFlushed {
+    /// A group had news to tell; the deliveries follow.
+    GroupTold {
         /// When.
         at: Timestamp,
         /// The group.
@@ -137,15 +155,17 @@ impl Note {
             | Self::Undeliverable { at, .. }
             | Self::RollbackClaimed { at, .. }
             | Self::RollbackWithdrawn { at, .. }
+            | Self::RollbackKeyless { at, .. }
+            | Self::Orphaned { at, .. }
             | Self::EpisodeEnded { at, .. }
-            | Self::GroupFlushed { at, .. } => *at,
+            | Self::GroupTold { at, .. } => *at,
         }
     }
 
     /// How much it matters.
     pub fn weight(&self) -> Weight {
         match self {
-            Self::Undeliverable { .. } => Weight::Trouble,
+            Self::Undeliverable { .. } | Self::RollbackKeyless { .. } | Self::Orphaned { .. } => Weight::Trouble,
             Self::AttemptFailed { .. } => Weight::Setback,
             _ => Weight::Course,
         }
@@ -184,9 +204,19 @@ impl fmt::Display for Note {
             Self::RollbackWithdrawn { delivery, integration, .. } => {
                 write!(f, "withdrew {delivery} to {integration}: its guard holds no more")
             }
+            Self::RollbackKeyless { integration, alert, .. } => write!(
+                f,
+                "{}{} cannot ask {integration} for a rollback: it has none of the labels of `rollback_key`",
+                alert.get(ALERT_NAME),
+                alert.filter(|name| name != ALERT_NAME),
+            ),
+            Self::Orphaned { integration, subject, .. } => write!(
+                f,
+                "{integration} was told of {subject} and is no longer configured: close what it shows by hand once it is over",
+            ),
             Self::EpisodeEnded { integration, key, .. } => write!(f, "the episode of {key} for {integration} is over"),
-            Self::GroupFlushed { group, firing, resolved, .. } => {
-                write!(f, "group {group} looked for news: {firing} firing, {resolved} resolved")
+            Self::GroupTold { group, firing, resolved, .. } => {
+                write!(f, "group {group} has news: {firing} firing, {resolved} resolved")
             }
         }
     }

@@ -32,6 +32,7 @@ pub enum Event {
 
 /// A row to keep: as it is now, or gone. Never a change to one.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a step has few records, and they live until its commit")]
 pub enum Record {
     /// An alert instance.
     Instance(RuleId, Labels, Option<InstanceRow>),

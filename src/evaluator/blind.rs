@@ -1,7 +1,7 @@
 //! Could this absence have been measured?
 //!
 //! An instance that is not in a rule's result is not therefore well: the target behind it may have failed its last
-//! scrape, or, after a start, may not have been scraped for as long as the rule looks back.
+//! scrape, or, after a start or a standstill, may not have been scraped for as long as the rule looks back.
 
 use std::time::Duration;
 
@@ -28,45 +28,42 @@ impl Sight {
         Self { selectors, window }
     }
 
-    /// Whether some series of the selectors agrees with these labels and has a target whose last scrape failed. What we
-    /// write about a target ourselves (`up`, `scrape_*`) is exempt: it is there because the scrape failed.
-    pub(super) fn lost_target(&self, store: &Store, labels: &Labels) -> bool {
-        self.lost_series(store).any(|series| series.agrees_with(labels))
+    /// Whether some series of the selectors agrees with these labels and has a target whose last scrape failed, or did not
+    /// come. What we write about a target ourselves (`up`, `scrape_*`) is exempt: it is there because the scrape failed.
+    pub(super) fn lost_target(&self, store: &Store, labels: &Labels, at: Timestamp) -> bool {
+        self.lost_series(store, at).any(|series| series.agrees_with(labels))
     }
 
-    /// The labels of the series whose target failed its last scrape.
-    pub(super) fn lost_series<'a>(&'a self, store: &'a Store) -> impl Iterator<Item = &'a Labels> {
+    /// The labels of the series whose target is lost.
+    pub(super) fn lost_series<'a>(&'a self, store: &'a Store, at: Timestamp) -> impl Iterator<Item = &'a Labels> {
         self.selectors
             .iter()
             .flat_map(|(id, _)| store.selected(*id))
             .map(|id| store.series(*id))
-            .filter(|series| match series.origin() {
-                Origin::Scraped(target) => store.target(target).is_some_and(|history| !history.last_ok),
+            .filter(move |series| match series.origin() {
+                Origin::Scraped(target) => store.target(target).is_some_and(|history| history.is_lost(at)),
                 Origin::Report(_) => false,
             })
             .map(crate::store::Series::labels)
     }
 
-    /// The labels of the targets that the selectors could reach and that have not been scraped for as long as the
-    /// expression looks back, counted from the start of this process.
+    /// The targets that the selectors could reach and that have not been scraped for as long as the expression looks back:
+    /// their labels, and since when they have been, without a gap, since this process began.
     pub(super) fn unfilled_targets<'a>(
         &'a self,
         store: &'a Store,
         targets: &'a [&'a ScrapeTarget],
         at: Timestamp,
-    ) -> impl Iterator<Item = &'a Labels> + 'a {
-        targets
-            .iter()
-            .filter(move |target| {
-                let history = store.target(&target.id);
-                self.selectors.iter().filter(|(_, it)| reaches(it, target)).any(|(_, it)| {
-                    let since = history.and_then(|history| {
-                        if asks_about_scrapes(it) { Some(history.first_at) } else { history.first_ok_at }
-                    });
-                    since.is_none_or(|since| since + self.window > at)
-                })
-            })
-            .map(|target| &target.labels)
+    ) -> impl Iterator<Item = (&'a Labels, Option<Timestamp>)> + 'a {
+        targets.iter().filter_map(move |target| {
+            let history = store.target(&target.id);
+            let run = |selector: &SelectorUse| {
+                history.and_then(|it| if asks_about_scrapes(selector) { Some(it.first_at) } else { it.first_ok_at })
+            };
+            let runs = self.selectors.iter().filter(|(_, it)| reaches(it, target)).map(|(_, it)| run(it));
+            let unfilled = |start: &Option<Timestamp>| start.is_none_or(|start| start + self.window > at);
+            runs.filter(unfilled).min().map(|run| (&target.labels, run))
+        })
     }
 }
 

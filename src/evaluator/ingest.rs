@@ -10,6 +10,10 @@ use crate::exposition::{Entry, Malformed, MetricKind, Scanner, parse_series_as};
 use crate::model::{Labels, METRIC_NAME, Sample, TargetId, Timestamp, stale_nan};
 use crate::store::{Append, Origin, SeriesId, Store};
 
+/// How far in the future a sample's own time may lie, as in Prometheus. One from the next century would make every true one
+/// out of order.
+const FUTURE_MAX: Duration = Duration::from_secs(600);
+
 /// A target as the configuration gives it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScrapeTarget {
@@ -47,7 +51,7 @@ pub struct ScrapeReport {
     pub stored: usize,
     /// Series that some rule selects and that were new.
     pub added: usize,
-    /// Samples dropped because their series came twice or went back in time.
+    /// Samples dropped because their series came twice, went back in time or lie in the future.
     pub dropped: usize,
     /// Why it failed, if it did.
     pub error: Option<String>,
@@ -95,11 +99,18 @@ impl Intake {
             Err(why) => Err(why.clone()),
         };
         self.end_missing(store, scrape.at);
-        store.record_scrape(&self.target.id, scrape.at, result.is_ok());
+        store.record_scrape(&self.target.id, scrape.at, result.is_ok(), self.next_by(scrape.at));
         let report = result.unwrap_or_else(|why| ScrapeReport { error: Some(why), ..ScrapeReport::default() });
         self.store_report(store, scrape, &report);
         self.last = Some((scrape.at, scrape.took, report.clone()));
         report
+    }
+
+    /// When the scrape after one at `at` must have come: in an interval, plus the time that it may take, plus half an
+    /// interval for a machine that is busy.
+    fn next_by(&self, at: Timestamp) -> Timestamp {
+        let interval = self.target.interval;
+        at + interval + self.target.timeout.min(interval) + interval / 2
     }
 
     fn store_page(&mut self, store: &mut Store, page: &str, at: Timestamp) -> Result<ScrapeReport, Malformed> {
@@ -131,6 +142,10 @@ impl Intake {
             };
             known.seen = scrapes;
             known.is_live = line.at.is_none();
+            if line.at.is_some_and(|sampled_at| sampled_at > at + FUTURE_MAX) {
+                report.dropped += 1;
+                continue;
+            }
             if let Some(id) = known.id {
                 match store.append(id, Sample { at: line.at.unwrap_or(at), value: line.value }) {
                     Append::Stored => report.stored += 1,

@@ -17,10 +17,6 @@ use super::{Measure, Reading, Scrape, ScrapeReport, ScrapeTarget};
 /// How often samples that no rule reaches any more are dropped.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 
-/// After how many intervals without an evaluation the process must have stood still. One that is late by an interval or
-/// two has still scraped often enough for a window of any use.
-const STANDSTILL_INTERVALS: u64 = 4;
-
 /// What an evaluator is made of.
 #[derive(Clone, Debug, Default)]
 pub struct EvaluatorSpec {
@@ -212,7 +208,6 @@ impl Evaluator {
         for row in std::mem::take(&mut self.orphans) {
             transitions.changes.push(ending(row, now));
         }
-        self.notice_standstill(now);
         let Self { store, groups, intakes, context, .. } = self;
         let targets: Vec<&ScrapeTarget> = intakes.values().map(Intake::target).collect();
         for group in groups {
@@ -234,20 +229,6 @@ impl Evaluator {
         transitions
     }
 
-    /// A process that was stopped, or a machine that slept, wakes to empty windows. That is no good news either: it is as
-    /// after a start.
-    fn notice_standstill(&mut self, now: Timestamp) {
-        let stood_still = self.groups.iter().any(|group| {
-            let at = now.floor_to(group.interval);
-            group.evaluated_at.is_some_and(|last| intervals_between(last, at, group.interval) >= STANDSTILL_INTERVALS)
-        });
-        if stood_still {
-            self.store.forget_scrapes();
-            let rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
-            rules.for_each(|rule| rule.instances.interrupt());
-        }
-    }
-
     fn read(&self, measure: &Measure, sight: &Sight, at: Timestamp) -> Reading {
         let elements = match evaluate(&measure.expr, &self.store, at) {
             Ok(Value::Vector(elements)) => Ok(elements.into_iter().map(|it| it.labels.without_metric_name()).collect()),
@@ -257,7 +238,7 @@ impl Evaluator {
         let key_of = |labels: &Labels| labels.filter(|name| measure.key.iter().any(|key| key == name));
         let targets: Vec<&ScrapeTarget> = self.intakes.values().map(Intake::target).collect();
         let unfilled = sight.unfilled_targets(&self.store, &targets, at);
-        let blind = sight.lost_series(&self.store).chain(unfilled).map(key_of).collect();
+        let blind = sight.lost_series(&self.store, at).chain(unfilled.map(|(target, _)| target)).map(key_of).collect();
         Reading { id: measure.id.clone(), at, elements, blind }
     }
 
@@ -399,9 +380,15 @@ impl Rule {
         self.error = result.as_ref().err().map(ToString::to_string);
         let sight = &self.sight;
         let is_unknown = |instance: &Instance| {
-            sight.lost_target(store, &instance.element)
-                || (instance.restored
-                    && sight.unfilled_targets(store, targets, at).any(|target| target.agrees_with(&instance.element)))
+            let element = &instance.element;
+            let began_after = |run: Option<Timestamp>| match run {
+                Some(start) => start > instance.state.active_at(),
+                None => instance.restored,
+            };
+            sight.lost_target(store, element, at)
+                || sight
+                    .unfilled_targets(store, targets, at)
+                    .any(|(target, run)| target.agrees_with(element) && began_after(run))
         };
         let link = self.link(context);
         let values: HashMap<Labels, f64> = match &result {

@@ -32,6 +32,8 @@ pub enum NotifyReason {
     SomeResolved,
     /// It was told `repeat_interval` ago.
     Repeat,
+    /// A rollback that its alerts asked for has got on.
+    RollbackNews,
 }
 
 impl NotifyReason {
@@ -43,6 +45,7 @@ impl NotifyReason {
             Self::AllResolved => "all alerts resolved",
             Self::SomeResolved => "some alerts resolved",
             Self::Repeat => "repeat interval elapsed",
+            Self::RollbackNews => "news of the rollback",
         }
     }
 }
@@ -154,6 +157,9 @@ pub struct RollbackNotification {
     pub key: Labels,
     /// The guard that held, as PromQL.
     pub guard: String,
+    /// A fingerprint of where it goes, for what and when: an entry of the configuration that has another one is not the
+    /// one that was asked.
+    pub terms: String,
     /// The alert that asked for it.
     pub alert: Alert,
     /// When it was claimed.

@@ -25,6 +25,8 @@ pub struct RollbackSpec {
     pub cooldown: Duration,
     /// How long a claim is tried before a human is paged instead.
     pub deadline: Duration,
+    /// A fingerprint of where it goes, for what and when, as they were written.
+    pub terms: String,
 }
 
 /// The condition under which a rollback can help.
@@ -108,6 +110,7 @@ impl Episode {
             receiver: self.key.integration.receiver.clone(),
             key: self.key.labels.clone(),
             guard: spec.guard.source.clone(),
+            terms: spec.terms.clone(),
             alert,
             claimed_at: now,
             deadline: now + spec.deadline,

@@ -23,6 +23,23 @@ pub struct NoticeOrder {
     pub notice: NoticeNotification,
 }
 
+/// Whether a claim may leave once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clearance {
+    /// It may: its guard holds, or cannot be measured, and it was made on evidence.
+    Send,
+    /// Its guard is known not to hold now: a rollback would not help.
+    NotNow {
+        /// Whether an alert that asked for it still fires.
+        is_wanted: bool,
+    },
+    /// What was asked is no longer configured like that.
+    Never {
+        /// In words.
+        why: String,
+    },
+}
+
 /// The state of all rollbacks.
 #[derive(Debug, Default)]
 pub struct Rollouts {
@@ -52,22 +69,28 @@ impl Rollouts {
         self.episodes.values()
     }
 
-    /// Takes in an alert that fires or has resolved, and the receivers that hear of it.
-    pub fn take_in(&mut self, alert: &Alert, receivers: &[ReceiverName], now: Timestamp) {
+    /// Takes in an alert that fires or has resolved, and the receivers that hear of it. Returns the integrations that it
+    /// cannot ask for a rollback, because it has none of the labels that would say of what.
+    pub fn take_in(&mut self, alert: &Alert, receivers: &[ReceiverName], now: Timestamp) -> Vec<IntegrationId> {
         let print = alert.fingerprint();
+        let mut keyless = Vec::new();
         if !alert.is_firing() {
-            return self.resolve(print, now);
+            self.resolve(print, now);
+            return keyless;
         }
-        let specs: Vec<&RollbackSpec> =
-            self.specs.values().filter(|spec| receivers.contains(&spec.id.receiver)).collect();
-        for spec in specs {
+        for spec in self.specs.values().filter(|spec| receivers.contains(&spec.id.receiver)) {
             let labels = alert.labels.filter(|name| spec.key.iter().any(|key| key == name));
+            if labels.is_empty() && !spec.key.is_empty() {
+                keyless.push(spec.id.clone());
+                continue;
+            }
             let key = EpisodeKey { integration: spec.id.clone(), labels };
             let episode = self.episodes.entry(key.clone()).or_insert_with(|| Episode::open(key.clone(), now));
             episode.firing.insert(print, alert.clone());
             episode.quiet_since = None;
             self.touched.insert(key);
         }
+        keyless
     }
 
     fn resolve(&mut self, print: Fingerprint, now: Timestamp) {
@@ -104,11 +127,19 @@ impl Rollouts {
         claims
     }
 
-    /// Whether a claim may still be sent: not when its guard is known to have ceased to hold, since there is then nothing
-    /// left to roll back.
-    pub fn may_send(&self, claim: &RollbackNotification) -> bool {
-        let Some((key, _)) = self.episodes.iter().find(|(_, episode)| is_of(episode, claim)) else { return true };
-        answer(&self.readings, key) != Answer::Fails
+    /// Whether a claim may leave once more.
+    pub fn clearance(&self, claim: &RollbackNotification) -> Clearance {
+        let Some((key, episode)) = self.episodes.iter().find(|(_, episode)| is_of(episode, claim)) else {
+            return Clearance::Send;
+        };
+        if self.specs.get(&key.integration).is_none_or(|spec| spec.terms != claim.terms) {
+            let why = "its `rollback_configs` entry is gone or has changed".to_owned();
+            return Clearance::Never { why };
+        }
+        match answer(&self.readings, key) {
+            Answer::Holds | Answer::Unknown => Clearance::Send,
+            Answer::Fails => Clearance::NotNow { is_wanted: !episode.firing.is_empty() },
+        }
     }
 
     /// Takes in how a claim's delivery ended. When it failed, a human is to be paged.
@@ -127,15 +158,15 @@ impl Rollouts {
         }
         let what = match &finished.ending {
             Ending::Delivered | Ending::Withdrawn => return None,
-            Ending::Rejected { why } => format!("the rollback webhook refused it: {why}"),
-            Ending::Expired { why } => format!("the rollback webhook did not take it in time: {why}"),
+            Ending::Rejected { why } => format!("it was refused: {why}"),
+            Ending::Expired { why } => format!("it was not taken before its deadline: {why}"),
         };
-        let description = format!(
-            "{} fires and asked for rollback {}, but {what}. Nothing was rolled back by Atalaya: roll back by hand, then \
-             see that traffic has moved.",
-            sent.alert.name(),
-            sent.id,
-        );
+        let then = if finished.delivery.may_have_arrived(&finished.ending) {
+            "It may have been carried out all the same: see first whether traffic has moved, and if not, roll back by hand."
+        } else {
+            "It was not carried out: roll back by hand, then see that traffic has moved."
+        };
+        let description = format!("{} fires and asked for rollback {}, but {what}. {then}", sent.alert.name(), sent.id);
         Some(order(sent.id.as_str(), &sent.alert, &sent.key, GroupStatus::Firing, description, now))
     }
 

@@ -112,11 +112,6 @@ impl RuleInstances {
         self.instances.values()
     }
 
-    /// Treats every instance as one from before a restart: time has passed in which nothing was measured.
-    pub fn interrupt(&mut self) {
-        self.instances.values_mut().for_each(|instance| instance.restored = true);
-    }
-
     /// The alerts that fire.
     pub fn firing(&self, link: &str) -> Vec<Alert> {
         self.instances.values().filter_map(|instance| instance.alert(AlertStatus::Firing, link)).collect()

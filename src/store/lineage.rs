@@ -27,19 +27,31 @@ pub struct TargetHistory {
     pub last_at: Timestamp,
     /// Whether it succeeded.
     pub last_ok: bool,
-    /// The first scrape; what we write about the target ourselves goes back no further.
+    /// When the next one must have come. If it has not, the process stood still or its machine slept.
+    pub next_by: Timestamp,
+    /// The first scrape of this run; what we write about the target ourselves goes back no further.
     pub first_at: Timestamp,
-    /// The first scrape that succeeded; samples of the target go back no further.
+    /// The first scrape of this run that succeeded; samples of the target go back no further, or are from before a gap.
     pub first_ok_at: Option<Timestamp>,
 }
 
 impl TargetHistory {
-    pub(super) fn new(at: Timestamp, ok: bool) -> Self {
-        Self { last_at: at, last_ok: ok, first_at: at, first_ok_at: ok.then_some(at) }
+    pub(super) fn new(at: Timestamp, ok: bool, next_by: Timestamp) -> Self {
+        Self { last_at: at, last_ok: ok, next_by, first_at: at, first_ok_at: ok.then_some(at) }
     }
 
-    pub(super) fn record(&mut self, at: Timestamp, ok: bool) {
-        (self.last_at, self.last_ok) = (at, ok);
-        self.first_ok_at = self.first_ok_at.or(ok.then_some(at));
+    /// Takes in a scrape. After a gap the run of scrapes begins anew, as after a start.
+    pub(super) fn record(&mut self, at: Timestamp, ok: bool, next_by: Timestamp) {
+        if at > self.next_by {
+            *self = Self::new(at, ok, next_by);
+        } else {
+            (self.last_at, self.last_ok, self.next_by) = (at, ok, next_by);
+            self.first_ok_at = self.first_ok_at.or(ok.then_some(at));
+        }
+    }
+
+    /// Whether nothing is known of the target at `at`: its last scrape failed, or the next one is overdue.
+    pub fn is_lost(&self, at: Timestamp) -> bool {
+        !self.last_ok || at > self.next_by
     }
 }

@@ -134,18 +134,12 @@ impl Store {
         self.selectors.members(id)
     }
 
-    /// Notes that a target was scraped.
-    pub fn record_scrape(&mut self, target: &TargetId, at: Timestamp, ok: bool) {
+    /// Notes that a target was scraped, and when the next scrape must have come.
+    pub fn record_scrape(&mut self, target: &TargetId, at: Timestamp, ok: bool, next_by: Timestamp) {
         match self.targets.get_mut(target) {
-            Some(history) => history.record(at, ok),
-            None => drop(self.targets.insert(target.clone(), TargetHistory::new(at, ok))),
+            Some(history) => history.record(at, ok, next_by),
+            None => drop(self.targets.insert(target.clone(), TargetHistory::new(at, ok, next_by))),
         }
-    }
-
-    /// Forgets what scrapes were like, as after a start: time has passed in which nothing could be scraped. The samples
-    /// stay.
-    pub fn forget_scrapes(&mut self) {
-        self.targets.clear();
     }
 
     /// What is known about a target; `None` when it was never scraped.
@@ -161,7 +155,7 @@ impl Store {
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(series) = &mut slot.series else { continue };
             series.trim(now);
-            let is_lost = self.targets.get(series.origin().target()).is_some_and(|target| !target.last_ok);
+            let is_lost = self.targets.get(series.origin().target()).is_some_and(|target| target.is_lost(now));
             if series.is_empty() && !is_lost {
                 dropped.push(series_id(index, slot.generation));
             }
@@ -325,10 +319,18 @@ mod tests {
     fn a_target_remembers_its_first_good_scrape() {
         let (mut store, target) = (Store::new(), TargetId::new("node"));
         assert_eq!(store.target(&target), None);
-        for (seconds, ok) in [(1, false), (2, true), (3, false), (4, true)] {
-            store.record_scrape(&target, at(seconds), ok);
-        }
-        let history = TargetHistory { last_at: at(4), last_ok: true, first_at: at(1), first_ok_at: Some(at(2)) };
-        assert_eq!(store.target(&target), Some(&history));
+        let mut check = |seconds: i64, ok: bool, first: i64, first_ok: Option<i64>| {
+            store.record_scrape(&target, at(seconds), ok, at(seconds + 2));
+            let history = store.target(&target).unwrap();
+            assert_eq!((history.first_at, history.first_ok_at), (at(first), first_ok.map(at)), "at {seconds}");
+            assert_eq!((history.is_lost(at(seconds + 2)), history.is_lost(at(seconds + 3))), (!ok, true));
+        };
+        check(1, false, 1, None);
+        check(2, true, 1, Some(2));
+        check(3, false, 1, Some(2));
+        check(4, true, 1, Some(2));
+        // A gap: whatever was before it proves nothing about a window of now.
+        check(7, false, 7, None);
+        check(8, true, 7, Some(8));
     }
 }

@@ -141,6 +141,7 @@ fn claim(alert: Alert) -> Notification {
         receiver: ReceiverName::new("enova-rollback"),
         key: Labels::from_pairs([("namespace", "enova-staging"), ("service", "chat")]),
         guard: "sum(rate(nginx_requests_total{track=\"canary\"}[1m])) > 0".into(),
+        terms: String::new(),
         alert,
         claimed_at: ago(7),
         deadline: ago(7) + Duration::from_secs(300),

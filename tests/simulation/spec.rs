@@ -92,6 +92,7 @@ pub(crate) fn spec(is_edited: bool) -> EngineSpec {
             guard: GuardSpec { source: GUARD.into(), expr: promql::parse(GUARD).unwrap() },
             cooldown: Duration::from_secs(600),
             deadline: Duration::from_secs(120),
+            terms: "terms".into(),
         }],
         external_labels: Labels::from_pairs([("env", "simulation")]),
         external_url: "http://atalaya".into(),

@@ -261,9 +261,104 @@ fn a_rollback_is_not_sent_once_the_canary_is_gone() {
     world.show("a:1", &page(40.0, 0.0));
     world.run_to("02:30");
     let posts = world.lines_of("rollback POST").len();
-    world.run_to("20:00");
+    world.run_to("10:00");
     assert_eq!(world.lines_of("rollback POST").len(), posts, "nothing is left to roll back");
-    assert_eq!(world.lines_of("pagerduty").len(), 1, "and nobody is paged for it");
+    // It still fires and was never rolled back: at the deadline a human hears it.
+    world.run_to("20:00");
+    let pages = world.lines_of("pagerduty trigger");
+    assert!(pages[1].starts_with("16:15 pagerduty trigger Rollback of a could not be triggered"), "{pages:?}");
+}
+
+#[test]
+fn a_rollback_that_nothing_asks_for_any_more_is_withdrawn_in_silence() {
+    let mut world = world();
+    world.answer("rollback", Answer::Status(503));
+    world.show("a:1", &page(40.0, 5.0));
+    world.run_to("02:00");
+    world.show("a:1", &page(20.0, 0.0));
+    world.run_to("60:00");
+    assert_eq!(world.lines_of("pagerduty trigger").len(), 1);
+    world.expect_quiet();
+}
+
+#[test]
+fn a_guard_that_flickers_does_not_lose_the_rollback() {
+    let mut world = world();
+    world.answer("rollback", Answer::Status(503));
+    world.show("a:1", &page(40.0, 5.0));
+    world.run_to("02:00");
+    world.show("a:1", &page(40.0, 0.0));
+    world.run_to("03:00");
+    world.answer("rollback", Answer::Ok);
+    world.show("a:1", &page(40.0, 5.0));
+    world.run_to("05:00");
+    let ids = world.rollback_ids();
+    assert!(ids.len() > 1 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    // Slack had been told that it was asked for, and hears at the next look that it was accepted.
+    let messages = world.lines_of("slack");
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    world.run_to("30:00");
+    assert_eq!(world.lines_of("slack").len(), 2, "once");
+}
+
+#[test]
+fn a_claim_is_not_sent_to_an_entry_that_took_its_place() {
+    let mut world = world();
+    world.answer("rollback", Answer::Status(503));
+    world.show("a:1", &page(40.0, 5.0));
+    world.run_to("02:00");
+    let posts = world.lines_of("rollback POST").len();
+    world.answer("rollback", Answer::Ok);
+    let config = CONFIG.replace("http://rollback/", "http://another/");
+    world.restart_with(&config, &[("rules.yaml", GAUGE_RULES)]);
+    world.run_to("05:00");
+    assert_eq!(world.lines_of("rollback POST").len(), posts);
+    assert!(world.lines_of("pagerduty trigger").iter().any(|line| line.contains("Rollback of a could not")));
+}
+
+#[test]
+fn an_alert_without_the_key_asks_for_no_rollback() {
+    let rules = "
+groups:
+  - name: g
+    rules:
+      - {alert: Hot, expr: max(temperature) > 30}
+";
+    let config = CONFIG.replace("while: max by (service) (canary_traffic) > 0", "while: max(canary_traffic) > 0");
+    let mut world = World::new(&config, &[("rules.yaml", rules)]);
+    world.show("b:1", &page(20.0, 0.0));
+    world.show("a:1", &page(40.0, 5.0));
+    world.run_to("05:00");
+    assert_eq!(world.states(), ["Hot{} firing"]);
+    assert_eq!(world.lines_of("rollback"), [""; 0]);
+}
+
+#[test]
+fn what_a_removed_receiver_was_told_is_named() {
+    let mut world = world();
+    world.show("a:1", &page(40.0, 0.0));
+    world.run_to("03:00");
+    world.restart_with(&CONFIG.replace("people", "folks"), &[("rules.yaml", GAUGE_RULES)]);
+    assert_eq!(
+        world.lines_of("orphaned"),
+        ["03:00 orphaned people/slack/0", "03:00 orphaned people/pagerduty/0", "03:00 orphaned people/webhook/0",]
+    );
+    // Whoever is configured now is told of what still fires; PagerDuty takes it as the same incident.
+    world.run_to("04:00");
+    world.show("a:1", &page(20.0, 0.0));
+    world.run_to("10:00");
+    assert_eq!(world.lines_of("pagerduty").len(), 3, "{:?}", world.lines_of("pagerduty"));
+    world.expect_quiet();
+}
+
+#[test]
+fn a_sample_from_the_next_century_does_not_stop_its_series() {
+    let mut world = world();
+    world.show("a:1", "temperature 20 4102444800000\n");
+    world.run_to("00:30");
+    world.show("a:1", &page(40.0, 0.0));
+    world.run_to("02:00");
+    assert_eq!(world.states(), ["Hot{service=a} firing"]);
 }
 
 #[test]

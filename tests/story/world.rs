@@ -227,6 +227,7 @@ impl World {
                 format!("alert {to} {}", short(labels))
             }
             Note::RollbackClaimed { key, .. } => format!("rollback claimed {}", short(key)),
+            Note::Orphaned { integration, .. } => format!("orphaned {integration}"),
             _ => return,
         };
         self.say(&line);
