@@ -36,7 +36,7 @@ pub(crate) struct Home {
 
 impl Home {
     /// Writes the rules and, for each of the two processes, a configuration: alike but for the URLs, by which the world
-    /// knows who speaks.
+    /// knows who speaks. That of the rollback is the same in both, since a claim goes only to the entry that it was made for.
     pub(crate) fn new(world: &World, deadline: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("rules.yaml"), RULES).unwrap();
@@ -45,6 +45,7 @@ impl Home {
             let config = CONFIG
                 .replace("TARGET", &world.address.to_string())
                 .replace("BASE", &base)
+                .replace("ROLLBACK", &format!("http://{}/0/rollback", world.address))
                 .replace("KEY", SIGNING_KEY)
                 .replace("DEADLINE", deadline);
             fs::write(directory.path().join(format!("atalaya-{process}.yaml")), config).unwrap();
@@ -215,7 +216,7 @@ receivers:
     webhook_configs:
       - url: BASE/webhook
     rollback_configs:
-      - url: BASE/rollback
+      - url: ROLLBACK
         secret: KEY
         rollback_key: []
         while: canary_weight > 0

@@ -22,7 +22,8 @@ pub(crate) enum Status {
 /// A request that arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
-    /// The process that sent it, from 1: each is given URLs of its own.
+    /// The process that sent it, from 1: each is given URLs of its own, but for the rollback's, where it is the one that
+    /// runs.
     pub(crate) process: u32,
     pub(crate) kind: IntegrationKind,
     pub(crate) at: Timestamp,
@@ -53,6 +54,8 @@ struct Scene {
     is_bad: bool,
     heard: Vec<Heard>,
     messages: u32,
+    /// The process that runs.
+    running: u32,
 }
 
 /// The servers of one point.
@@ -68,7 +71,7 @@ impl World {
     pub(crate) async fn start(story: Story) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let scene = Scene { story, is_bad: true, heard: Vec::new(), messages: 0 };
+        let scene = Scene { story, is_bad: true, heard: Vec::new(), messages: 0, running: 1 };
         let world = Self { address, scene: Arc::new(Mutex::new(scene)), clock: Clock::wall() };
         let answering = world.clone();
         let app = Router::new().fallback(async move |uri: Uri, headers: HeaderMap, body: Bytes| {
@@ -88,6 +91,11 @@ impl World {
         self.scene.lock().unwrap().all_told(kinds, status)
     }
 
+    /// Says that the process before is dead, and which one is about to run.
+    pub(crate) fn enter(&self, process: u32) {
+        self.scene.lock().unwrap().running = process;
+    }
+
     /// Makes the page good.
     pub(crate) fn mend(&self) {
         self.scene.lock().unwrap().is_bad = false;
@@ -99,7 +107,10 @@ impl World {
             return scene.page().into_response();
         }
         let (process, place) = path.trim_start_matches('/').split_once('/').unwrap();
-        let process = process.parse().unwrap();
+        let process = match process.parse().unwrap() {
+            0 => scene.running,
+            process => process,
+        };
         scene.hear(process, place, self.clock.now(), headers, body)
     }
 }
