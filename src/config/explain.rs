@@ -30,6 +30,9 @@ pub(super) fn explain(error: &Error, found: &str) -> (String, Option<String>) {
         Error::Unexpected { .. } if is_template => {
             ("expected a text, found a mapping".to_owned(), hint("quote a value that begins with `{{`: '{{ … }}'"))
         }
+        Error::Unexpected { expected: expected @ "sequence start", .. } if is_one_value(found) => {
+            (format!("expected {}", wanted(expected)), hint("a list of one value is that value in brackets: `[…]`"))
+        }
         Error::Unexpected { expected, .. } => (format!("expected {}", wanted(expected)), None),
         Error::NullIntoString { .. } => {
             ("expected a text, found nothing".to_owned(), hint("write the text, or `''` for an empty one"))
@@ -65,6 +68,11 @@ pub(super) fn is_unknown_setting(error: &Error) -> bool {
 /// Whether a name of a setting, right or wrong, may hold this; what else is there may be a value, and a secret.
 fn is_name_char(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+/// Whether the rest of a line begins with a value that stands by itself.
+fn is_one_value(found: &str) -> bool {
+    !found.starts_with('{') && !found.contains(": ") && !found.ends_with(':')
 }
 
 /// The misspelt setting that was meant, or else where it belongs, or else what there is.
