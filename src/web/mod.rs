@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::telemetry::Telemetry;
+use crate::telemetry::{MetricsFormat, Telemetry};
 
 pub use view::{AlertRow, AlertState, Looked, RollbackRow, SendingRow, Stalled, TargetRow, TroubleRow, View};
 
@@ -66,8 +66,10 @@ async fn index(State(web): State<Arc<Web>>, Query(query): Query<PageQuery>) -> R
     }
 }
 
-async fn metrics(State(web): State<Arc<Web>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], web.telemetry.render())
+async fn metrics(State(web): State<Arc<Web>>, headers: HeaderMap) -> impl IntoResponse {
+    let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let format = MetricsFormat::wanted(&accept.join(","));
+    ([(header::CONTENT_TYPE, format.content_type())], web.telemetry.render(format))
 }
 
 /// Healthy is who answers: both threads are asked.
