@@ -21,7 +21,7 @@ use crate::source::Scraper;
 use crate::state::{SqliteState, StateError};
 use crate::telemetry::Telemetry;
 use crate::transport::{HttpClient, HttpClientError, Secrets, Transport};
-use crate::web;
+use crate::web::{self, Web};
 
 use super::engine_loop::{EngineCommand, EngineLoop};
 use super::evaluator_loop::{EvaluatorCommand, EvaluatorLoop};
@@ -135,9 +135,15 @@ impl Daemon {
         }
 
         let is_ready = Arc::new(AtomicBool::new(true));
-        let watch = Watch::start(&evaluator_in, &engine_in, clock, is_ready.clone());
+        let watch = Watch {
+            evaluator: evaluator_in.downgrade(),
+            engine: engine_in.downgrade(),
+            clock,
+            external_labels: config.external_labels.clone(),
+        };
+        let web = Web { requests: watch.start(), is_ready: is_ready.clone(), telemetry };
         let (stop_web, stopped) = oneshot::channel::<()>();
-        let web_task = tokio::spawn(web::serve(listener, web::Web { views: watch, telemetry }, async {
+        let web_task = tokio::spawn(web::serve(listener, web, async {
             // An error says that the sender is gone, which is as good a reason to stop.
             let _ = stopped.await;
         }));
