@@ -25,6 +25,7 @@ use crate::web::{self, Web};
 
 use super::engine_loop::{EngineCommand, EngineLoop};
 use super::evaluator_loop::{EvaluatorCommand, EvaluatorLoop};
+use super::secrets::{self, SecretsMissing};
 use super::watch::Watch;
 
 /// How many scrapes may wait for the evaluator. When it is behind, scrapers wait too.
@@ -52,6 +53,9 @@ pub struct DaemonSpec {
 /// Why a daemon could not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
+    /// Sooner or later somebody could not be told.
+    #[error(transparent)]
+    Secrets(#[from] SecretsMissing),
     /// The state cannot be kept.
     #[error(transparent)]
     State(#[from] StateError),
@@ -89,9 +93,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Opens the state, goes on from it, and starts everything.
+    /// Sees to it that people could be told, opens the state, goes on from it, and starts everything.
     pub async fn start(spec: DaemonSpec) -> Result<Self, DaemonError> {
         let DaemonSpec { config, data_dir, listen, clock, notes } = spec;
+        let secrets = Secrets::new(config.secrets.iter().cloned());
+        secrets::check(&config, &secrets)?;
         let state = SqliteState::open(&data_dir)?;
         let rows = state.load()?;
         let listening = |source| DaemonError::Listen { address: listen, source };
@@ -110,7 +116,7 @@ impl Daemon {
             state,
             clock: clock.clone(),
             telemetry: telemetry.clone(),
-            transport: Transport::new(http.clone(), Secrets::new(config.secrets.iter().cloned())),
+            transport: Transport::new(http.clone(), secrets),
             commands: engine_out,
             back: engine_in.clone(),
             notes,
