@@ -10,7 +10,6 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 /// The bounds of histograms of durations: from the 0.1 ms of a commit to the 10 s of a timeout.
@@ -30,6 +29,49 @@ pub struct NotificationLabels {
     pub integration: &'static str,
     /// `delivered`, `retry`, `gave_up` or `withdrawn`.
     pub result: &'static str,
+}
+
+/// Which version of us it is.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+/// The forms in which our metrics can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsFormat {
+    /// Prometheus's text format 0.0.4, which everyone reads, we included.
+    Text,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+impl MetricsFormat {
+    /// As a `Content-Type` calls it.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// The form that whoever sends this `Accept` header wants: OpenMetrics only if it is named, and not liked less than
+    /// the text format.
+    pub fn wanted(accept: &str) -> Self {
+        let weight = |kind: &str| {
+            let mut ranges = accept.split(',').map(|range| range.split(';').map(str::trim));
+            let parameters = ranges.find_map(|mut range| {
+                range.next().filter(|name| name.eq_ignore_ascii_case(kind))?;
+                Some(range)
+            })?;
+            let weight = parameters.filter_map(|parameter| parameter.strip_prefix("q=")).next();
+            Some(weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0_f64)))
+        };
+        match (weight("application/openmetrics-text"), weight("text/plain")) {
+            (Some(open), text) if open > 0.0 && open >= text.unwrap_or(0.0) => Self::OpenMetrics,
+            _ => Self::Text,
+        }
+    }
 }
 
 /// All our metrics; cloning shares them.
@@ -91,8 +133,10 @@ impl Telemetry {
             state_writable: Gauge::default(),
             send_delay_seconds: Gauge::default(),
         };
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "What this is", build);
+        // Not an `info`, which the text format does not know.
+        let build = Family::<BuildLabels, Gauge>::default();
+        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
+        registry.register("build_info", "What this is", build);
         registry.register("scrapes", "Scrapes, by result (ok, error)", this.scrapes.clone());
         registry.register("scrape_samples", "Sample lines on scraped pages", this.scrape_samples.clone());
         registry.register_with_unit(
@@ -145,13 +189,40 @@ impl Telemetry {
         this
     }
 
-    /// All metrics in OpenMetrics text form.
-    pub fn render(&self) -> String {
-        let mut text = String::new();
+    /// All metrics in this form.
+    pub fn render(&self, format: MetricsFormat) -> String {
+        let mut page = String::new();
         // Writing into a string cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        text
+        let _ = encode(&mut page, &self.registry);
+        match format {
+            MetricsFormat::OpenMetrics => page,
+            MetricsFormat::Text => text_of(&page),
+        }
     }
+}
+
+/// A page of ours in OpenMetrics' form, in the text format. Samples are written alike in both; what is said about a family
+/// is not: a counter goes by its sample's name, `…_total`, and there are neither units nor a mark at the end.
+fn text_of(open: &str) -> String {
+    let mut text = String::with_capacity(open.len());
+    let mut help = "";
+    for line in open.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("UNIT"), ..) | (Some("#"), Some("EOF"), None, None) => {}
+            // Written along with the type, on which the name depends.
+            (Some("#"), Some("HELP"), Some(_), words) => help = words.unwrap_or_default(),
+            (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
+                let end = if kind == "counter" { "_total" } else { "" };
+                text.push_str(&format!("# HELP {name}{end} {help}\n# TYPE {name}{end} {kind}\n"));
+            }
+            _ => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
 }
 
 impl Default for Telemetry {
@@ -164,12 +235,75 @@ impl Default for Telemetry {
 mod tests {
     use super::*;
 
+    use crate::exposition::{Entry, MetricKind, Scanner, parse_series};
+
+    /// Metrics of which every family has a sample.
+    fn telemetry() -> Telemetry {
+        let telemetry = Telemetry::new();
+        for family in [&telemetry.scrapes, &telemetry.rule_evaluations, &telemetry.commits] {
+            family.get_or_create(&ResultLabel { result: "ok" }).inc();
+        }
+        telemetry.notifications.get_or_create(&NotificationLabels { integration: "slack", result: "retry" }).inc_by(2);
+        telemetry.commit_seconds.observe(0.003);
+        telemetry.send_delay_seconds.set(0.25);
+        telemetry
+    }
+
     #[test]
     fn renders_openmetrics() {
-        let telemetry = Telemetry::new();
-        telemetry.scrapes.get_or_create(&ResultLabel { result: "ok" }).inc();
-        let text = telemetry.render();
-        assert!(text.contains("atalaya_scrapes_total{result=\"ok\"} 1"), "{text}");
+        let text = telemetry().render(MetricsFormat::OpenMetrics);
+        assert!(text.contains("\n# TYPE atalaya_scrapes counter\natalaya_scrapes_total{result=\"ok\"} 1\n"), "{text}");
+        assert!(text.contains("# UNIT atalaya_commit_seconds seconds\n"), "{text}");
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    /// What an Atalaya that scrapes an Atalaya reads.
+    #[test]
+    fn our_own_scanner_reads_the_text_format() {
+        let text = telemetry().render(MetricsFormat::Text);
+        let (mut kinds, mut samples) = (std::collections::BTreeMap::new(), 0);
+        for entry in Scanner::new(&text) {
+            match entry.unwrap_or_else(|why| panic!("{why}\n{text}")) {
+                Entry::Type { name, kind } => assert_eq!(kinds.insert(name.into_owned(), kind), None, "{text}"),
+                Entry::Sample(line) => {
+                    let series = parse_series(line.series).unwrap_or_else(|why| panic!("{why}\n{text}"));
+                    let name = series.metric_name();
+                    let is_of = |end: &str| name.strip_suffix(end).and_then(|family| kinds.get(family));
+                    let kind = ["_bucket", "_sum", "_count"].into_iter().find_map(is_of);
+                    let kind = kind.filter(|kind| **kind == MetricKind::Histogram).or_else(|| kinds.get(name));
+                    assert!(kind.is_some(), "`{name}` has no type above it:\n{text}");
+                    samples += 1;
+                }
+            }
+        }
+        assert!(kinds.len() >= 16 && samples > 50, "{text}");
+        for (end, kind) in [("scrapes_total", MetricKind::Counter), ("build_info", MetricKind::Gauge)] {
+            assert_eq!(kinds.get(&format!("atalaya_{end}")), Some(&kind), "{text}");
+        }
+        let expected = "# HELP atalaya_notifications_total Attempts to tell, by integration and result (delivered, retry, \
+                        gave_up, withdrawn).\n# TYPE atalaya_notifications_total counter\n\
+                        atalaya_notifications_total{integration=\"slack\",result=\"retry\"} 2\n";
+        assert!(text.contains(expected), "{text}");
+        let build = format!("\natalaya_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&build), "{text}");
+        assert!(!text.contains("# UNIT") && !text.contains("# EOF"), "{text}");
+    }
+
+    #[test]
+    fn openmetrics_is_for_those_who_ask_for_it() {
+        let check = |accept: &str, expected: MetricsFormat| {
+            assert_eq!(MetricsFormat::wanted(accept), expected, "{accept}");
+        };
+        check("", MetricsFormat::Text);
+        check("*/*", MetricsFormat::Text);
+        check("text/html,application/xhtml+xml,*/*;q=0.8", MetricsFormat::Text);
+        check("text/plain;version=0.0.4;q=1,*/*;q=0.1", MetricsFormat::Text);
+        check("application/openmetrics-text", MetricsFormat::OpenMetrics);
+        check("Application/OpenMetrics-Text; version=1.0.0; charset=utf-8", MetricsFormat::OpenMetrics);
+        check("application/openmetrics-text;q=0", MetricsFormat::Text);
+        check("text/plain;version=0.0.4;q=0.6, application/openmetrics-text;version=1.0.0;q=0.5", MetricsFormat::Text);
+        let prometheus = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                          application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,*/*;q=0.2";
+        check(prometheus, MetricsFormat::OpenMetrics);
     }
 }

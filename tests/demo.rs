@@ -111,6 +111,18 @@ fn a_secret_that_is_none_is_refused_at_once() {
 }
 
 #[test]
+fn its_log_is_as_detailed_as_asked_for() {
+    let temporary = directory();
+    let mut child =
+        demo(temporary.path(), &["--log-level", "info"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // At its default, `warn`, it would have nothing to say.
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("watching")));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
 fn it_stays_up_until_it_is_interrupted() {
     let temporary = directory();
     let mut child = demo(temporary.path(), &[]).stdout(Stdio::piped()).spawn().unwrap();

@@ -12,10 +12,15 @@ use super::run::runtime;
 use super::{DemoArguments, LogFormat, log};
 
 /// Plays the story; fails when it did not happen as it should.
-pub(super) fn demo(arguments: DemoArguments, log_format: LogFormat) -> anyhow::Result<ExitCode> {
-    // On a terminal the story is told, and the log would break into it; whatever is wrong is part of the story.
-    if !io::stdout().is_terminal() {
-        log::install(log_format, "warn");
+pub(super) fn demo(
+    arguments: DemoArguments,
+    log_format: LogFormat,
+    log_level: Option<&str>,
+) -> anyhow::Result<ExitCode> {
+    // On a terminal the story is told, and the log would break into it; whatever is wrong is part of the story. Who asks
+    // for a log gets one.
+    if log_level.is_some() || !io::stdout().is_terminal() {
+        log::install(log_format, log_level.unwrap_or("warn"));
     }
     let spec = DemoSpec {
         speed: arguments.speed,

@@ -21,9 +21,9 @@ struct Arguments {
     /// How the log is written, to standard error.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Human)]
     log_format: LogFormat,
-    /// The least important messages that are written.
-    #[arg(long, global = true, default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
-    log_level: String,
+    /// The least important messages that are written [default: info, of the demo warn].
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    log_level: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -80,12 +80,13 @@ fn speed(text: &str) -> Result<f64, String> {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     install_crypto_provider();
+    let log_level = arguments.log_level.as_deref();
     let result = match arguments.command {
         Command::Run(run) => {
-            log::install(arguments.log_format, &arguments.log_level);
+            log::install(arguments.log_format, log_level.unwrap_or("info"));
             run::run(&run)
         }
-        Command::Demo(demo) => demo::demo(demo, arguments.log_format),
+        Command::Demo(demo) => demo::demo(demo, arguments.log_format, log_level),
     };
     match result {
         Ok(code) => code,

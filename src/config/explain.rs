@@ -17,6 +17,10 @@ pub(super) fn explain(error: &Error, found: &str) -> (String, Option<String>) {
             let name = field.split(':').next().unwrap_or_default();
             (format!("there is no space behind `{name}:`"), hint("write `name: value`"))
         }
+        Error::SerdeUnknownField { field, .. } if !field.chars().all(is_name_char) => {
+            let name: String = field.chars().take_while(|c| is_name_char(*c)).collect();
+            (format!("`{name}…` is not the name of a setting"), hint("write `name: value`"))
+        }
         Error::SerdeUnknownField { field, expected, .. } => {
             (format!("there is no setting `{field}` here"), field_hint(field, expected))
         }
@@ -25,6 +29,9 @@ pub(super) fn explain(error: &Error, found: &str) -> (String, Option<String>) {
         }
         Error::Unexpected { .. } if is_template => {
             ("expected a text, found a mapping".to_owned(), hint("quote a value that begins with `{{`: '{{ … }}'"))
+        }
+        Error::Unexpected { expected: expected @ "sequence start", .. } if is_one_value(found) => {
+            (format!("expected {}", wanted(expected)), hint("a list of one value is that value in brackets: `[…]`"))
         }
         Error::Unexpected { expected, .. } => (format!("expected {}", wanted(expected)), None),
         Error::NullIntoString { .. } => {
@@ -47,6 +54,25 @@ pub(super) fn explain(error: &Error, found: &str) -> (String, Option<String>) {
             (format!("not valid YAML: {what}"), syntax_hint(what))
         }
     }
+}
+
+/// Whether an error is about the name of a setting rather than about what it holds.
+pub(super) fn is_unknown_setting(error: &Error) -> bool {
+    match error {
+        Error::SerdeUnknownField { .. } => true,
+        Error::AliasError { error, .. } => is_unknown_setting(error),
+        _ => false,
+    }
+}
+
+/// Whether a name of a setting, right or wrong, may hold this; what else is there may be a value, and a secret.
+fn is_name_char(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+/// Whether the rest of a line begins with a value that stands by itself.
+fn is_one_value(found: &str) -> bool {
+    !found.starts_with('{') && !found.contains(": ") && !found.ends_with(':')
 }
 
 /// The misspelt setting that was meant, or else where it belongs, or else what there is.
@@ -87,6 +113,7 @@ fn syntax_hint(what: &str) -> Option<String> {
         _ if what.starts_with("unexpected character") => "quote a value that begins with this character",
         _ if what.contains("unclosed quote") => "the quote that begins here is not closed",
         _ if what.contains("unknown anchor") => "quote a value that begins with `*`",
+        _ if what.starts_with("simple key expected") => "write `name: value`",
         _ if what.starts_with("tabs disallowed") => "indent with spaces, not tabs",
         _ => return None,
     };

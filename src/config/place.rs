@@ -7,7 +7,8 @@ use serde_saphyr::{Error, Location, Spanned};
 
 use crate::model::{Place, Problem};
 
-use super::explain::{explain, instead_of};
+use super::explain::{explain, instead_of, is_unknown_setting};
+use super::hint::nearest;
 use super::scalar;
 
 /// The largest file that is read; rule files of whole companies are far smaller.
@@ -87,16 +88,24 @@ impl Sheet {
         self.push(spot.into(), path, what.into(), String::new())
     }
 
+    /// Notes a problem with the name of a setting. What the setting holds is not shown: nobody knows whether a name that
+    /// is not known stands for a secret.
+    fn note_name(&mut self, spot: Spot, path: &str, what: String) -> &mut Problem {
+        let snippet = snippet(up_to_name(self.line(spot.line), spot), spot);
+        self.push(spot, path, what, snippet)
+    }
+
     /// Notes settings that are not supported yet, at their names; `settings` has the places of their values.
     pub(super) fn refuse(&mut self, path: &str, settings: Vec<(&'static str, Location)>) {
         for (name, value) in settings {
             let bytes = value.span().byte_offset().and_then(|at| usize::try_from(at).ok());
             let before = bytes.and_then(|at| self.text.get(..at));
-            let spot = match before.and_then(|before| before.rfind(name)) {
-                Some(at) => self.spot_of(at..at + name.len()),
-                None => value.into(),
+            let what = format!("`{name}` is not supported yet");
+            let problem = match before.and_then(|before| before.rfind(name)) {
+                Some(at) => self.note_name(self.spot_of(at..at + name.len()), path, what),
+                None => self.note_unseen(value, path, what),
             };
-            self.note(spot, path, format!("`{name}` is not supported yet")).hint = instead_of(name);
+            problem.hint = instead_of(name);
         }
     }
 
@@ -152,7 +161,9 @@ impl Sheet {
         let spot = error.location().map(Spot::from).unwrap_or_default();
         let at = self.line(spot.line).chars().skip(spot.column.saturating_sub(1) as usize);
         let (what, hint) = explain(error, &at.collect::<String>());
-        self.note(spot, "", what).hint = hint;
+        let problem =
+            if is_unknown_setting(error) { self.note_name(spot, "", what) } else { self.note(spot, "", what) };
+        problem.hint = hint;
     }
 }
 
@@ -166,6 +177,21 @@ fn bytes_of(value: &Spanned<String>) -> Option<Range<usize>> {
     let start = usize::try_from(span.byte_offset()?).ok()?;
     let length = usize::try_from(span.byte_len()?).ok()?;
     Some(start..start + length)
+}
+
+/// A line as far as the name of a setting at this spot and its colon; a name with its value glued to it ends at the colon.
+fn up_to_name(line: &str, spot: Spot) -> &str {
+    let byte = |chars: usize| line.char_indices().nth(chars).map_or(line.len(), |(at, _)| at);
+    let start = (spot.column as usize).saturating_sub(1);
+    let name = &line[byte(start)..byte(start + spot.width as usize)];
+    let after = &line[byte(start + spot.width as usize)..];
+    let colon = after.len() - after.trim_start().len();
+    let end = match name.find(':') {
+        Some(at) => byte(start) + at + 1,
+        None if after[colon..].starts_with(':') => byte(start) + name.len() + colon + 1,
+        None => byte(start) + name.len(),
+    };
+    &line[..end]
 }
 
 /// The line of a spot with a mark under it; nothing when the line holds a secret, or nothing.
@@ -184,6 +210,9 @@ fn snippet(line: &str, spot: Spot) -> String {
 /// Settings whose values are not to be shown, by the end of their names.
 const SECRET_SETTINGS: [&str; 7] =
     ["token", "secret", "password", "routing_key", "service_key", "api_key", "credentials"];
+/// Settings whose values are not to be shown even when their names are misspelt.
+const SECRET_NAMES: [&str; 8] =
+    ["bot_token", "app_token", "secret", "password", "routing_key", "service_key", "api_key", "credentials"];
 /// What secrets look like by themselves.
 const SECRET_LOOKS: [&str; 5] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/services/"];
 
@@ -198,11 +227,23 @@ fn holds_secret(line: &str) -> bool {
             })
         })
     };
+    // However it is written: without the space, without the colon, with a slip. Of `${NAME}` the `$` is left.
+    let meant_here = |piece: &str| {
+        let piece = piece.trim_start_matches([' ', '\t', '-', '?', '"', '\'']);
+        let end = piece.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(piece.len());
+        let value = piece[end..].trim_start_matches([' ', '\t', '"', '\'', ':', '=']);
+        nearest(&piece[..end], SECRET_NAMES).is_some()
+            && !matches!(value.trim_end(), "" | "}" | "]" | "$")
+            && !value.starts_with('#')
+    };
     let has_password = line.split("://").skip(1).any(|rest| {
         let authority = rest.split(['/', ' ', '"', '\'']).next().unwrap_or_default();
         authority.contains('@')
     });
-    has_password || SECRET_LOOKS.iter().any(|look| line.contains(look)) || SECRET_SETTINGS.into_iter().any(set_here)
+    has_password
+        || SECRET_LOOKS.iter().any(|look| line.contains(look))
+        || SECRET_SETTINGS.into_iter().any(set_here)
+        || line.split([',', '{', '[']).any(meant_here)
 }
 
 #[cfg(test)]
@@ -217,6 +258,12 @@ mod tests {
         check("  - {url: 'http://x', secret: \"hunter2\", whlie: up}", true);
         check("    routing_key: 0123456789abcdef", true);
         check("      whsec_c2VjcmV0", true);
+        check("    bot_tokn:hunter2", true);
+        check("    bot_token hunter2", true);
+        check("  - {channel: a, 'bot_tokn': \"hunter2}", true);
+        check("    bot_tokn:", false);
+        check("    bot_tokn: '${SLACK_BOT_TOKEN}'", false);
+        check("    routing_key_file: /run/secrets/key", false);
         check("    url: https://user:hunter2@example.com/", true);
         check("    slack_api_url: https://hooks.slack.com/services/T0/B0/x", true);
         check("    bot_token: ${SLACK_BOT_TOKEN}", false);
@@ -225,6 +272,19 @@ mod tests {
         check("    secret:", false);
         check("    expr: sum by (token) (up)", false);
         check("    url: https://example.com/a@b", false);
+    }
+
+    #[test]
+    fn of_a_setting_that_is_none_the_name_is_shown() {
+        let check = |line: &str, column: u32, width: u32, want: &str| {
+            assert_eq!(up_to_name(line, Spot { line: 1, column, width }), want, "{line}");
+        };
+        check("  bot_tokn: hunter2", 3, 8, "  bot_tokn:");
+        check("- {é: a, 'bot_tokn' : hunter2}", 10, 10, "- {é: a, 'bot_tokn' :");
+        check("- {bot_tokn:hunter2, a: b}", 4, 16, "- {bot_tokn:");
+        check("- {hunter2, a: b}", 4, 7, "- {hunter2");
+        check("- ? bot_tokn", 5, 8, "- ? bot_tokn");
+        check("a: 1", 9, 3, "a: 1");
     }
 
     #[test]

@@ -37,6 +37,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(super) enum EngineCommand {
     /// This happened.
     Event(Event),
+    /// Say that you are there.
+    Ping(oneshot::Sender<()>),
     /// Show what there is.
     View(oneshot::Sender<EngineView>),
     /// End once what is under way has been answered.
@@ -102,6 +104,7 @@ impl EngineLoop {
             while let Some(command) = next {
                 match command {
                     EngineCommand::Event(event) => step.append(self.engine.handle(self.clock.now(), event)),
+                    EngineCommand::Ping(reply) => drop(reply.send(())),
                     EngineCommand::View(reply) => drop(reply.send(self.view(&backlog))),
                     EngineCommand::Stop => stopping = Some(Stopwatch::start()),
                 }

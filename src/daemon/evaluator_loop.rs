@@ -15,6 +15,8 @@ use super::engine_loop::EngineCommand;
 pub(super) enum EvaluatorCommand {
     /// Take this in.
     Scrape(Scrape),
+    /// Say that you are there.
+    Ping(oneshot::Sender<()>),
     /// Show what there is.
     View(oneshot::Sender<EvaluatorView>),
 }
@@ -83,6 +85,8 @@ impl EvaluatorLoop {
                 self.count(&report);
                 log_scrape(&scrape.target, before.as_deref(), &report);
             }
+            // Whoever asked may have gone.
+            EvaluatorCommand::Ping(reply) => drop(reply.send(())),
             EvaluatorCommand::View(reply) => {
                 let view = EvaluatorView {
                     rules: self.evaluator.rules(),

@@ -9,6 +9,7 @@ mod crash;
 mod engine_loop;
 mod evaluator_loop;
 mod run;
+mod secrets;
 mod watch;
 
 pub use run::{Daemon, DaemonError, DaemonSpec};

@@ -22,10 +22,11 @@ use crate::source::Scraper;
 use crate::state::{SqliteState, StateError};
 use crate::telemetry::Telemetry;
 use crate::transport::{HttpClient, HttpClientError, Secrets, Transport};
-use crate::web;
+use crate::web::{self, Web};
 
 use super::engine_loop::{EngineCommand, EngineLoop};
 use super::evaluator_loop::{EvaluatorCommand, EvaluatorLoop};
+use super::secrets::{self, SecretsMissing};
 use super::watch::Watch;
 
 /// How many scrapes may wait for the evaluator. When it is behind, scrapers wait too.
@@ -53,6 +54,9 @@ pub struct DaemonSpec {
 /// Why a daemon could not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
+    /// Sooner or later somebody could not be told.
+    #[error(transparent)]
+    Secrets(#[from] SecretsMissing),
     /// The state cannot be kept.
     #[error(transparent)]
     State(#[from] StateError),
@@ -90,9 +94,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Opens the state, goes on from it, and starts everything.
+    /// Sees to it that people could be told, opens the state, goes on from it, and starts everything.
     pub async fn start(spec: DaemonSpec) -> Result<Self, DaemonError> {
         let DaemonSpec { config, data_dir, listen, clock, notes } = spec;
+        let secrets = Secrets::new(config.secrets.iter().cloned());
+        secrets::check(&config, &secrets)?;
         let state = SqliteState::open(&data_dir)?;
         let rows = state.load()?;
         let listening = |source| DaemonError::Listen { address: listen, source };
@@ -111,7 +117,7 @@ impl Daemon {
             state,
             clock: clock.clone(),
             telemetry: telemetry.clone(),
-            transport: Transport::new(http.clone(), Secrets::new(config.secrets.iter().cloned())),
+            transport: Transport::new(http.clone(), secrets),
             commands: engine_out,
             back: engine_in.clone(),
             notes,
@@ -137,9 +143,15 @@ impl Daemon {
         }
 
         let is_ready = Arc::new(AtomicBool::new(true));
-        let watch = Watch::start(&evaluator_in, &engine_in, clock, is_ready.clone());
+        let watch = Watch {
+            evaluator: evaluator_in.downgrade(),
+            engine: engine_in.downgrade(),
+            clock,
+            external_labels: config.external_labels.clone(),
+        };
+        let web = Web { requests: watch.start(), is_ready: is_ready.clone(), telemetry };
         let (stop_web, stopped) = oneshot::channel::<()>();
-        let web_task = tokio::spawn(web::serve(listener, web::Web { views: watch, telemetry }, async {
+        let web_task = tokio::spawn(web::serve(listener, web, async {
             // An error says that the sender is gone, which is as good a reason to stop.
             let _ = stopped.await;
         }));

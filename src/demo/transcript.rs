@@ -49,7 +49,9 @@ enum What<'a> {
         #[serde(skip_serializing_if = "str::is_empty")]
         alertname: &'a str,
         dedup_key: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
         summary: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
         severity: &'a str,
         status: &'a str,
     },
@@ -179,7 +181,7 @@ mod tests {
         };
         check(
             Happening::PagerDuty(page),
-            r#"{"at":"2025-11-24T16:00:00.120Z","kind":"pagerduty","action":"resolve","dedup_key":"k","summary":"","severity":"","status":"ok"}"#,
+            r#"{"at":"2025-11-24T16:00:00.120Z","kind":"pagerduty","action":"resolve","dedup_key":"k","status":"ok"}"#,
         );
         let rollback = RollbackHeard {
             at,

@@ -79,6 +79,7 @@ impl<'a> Parser<'a> {
     fn binary_op(&self) -> Result<Option<BinaryOp>, ParseError> {
         match &self.token.kind {
             TokenKind::Sign(sign @ ("</" | ">/")) => Err(self.unsupported(&format!("`{sign}`"))),
+            TokenKind::Sign("=") => Err(self.expected("an operator").with_hint("to compare, write `==`")),
             TokenKind::Sign(sign) => Ok(BinaryOp::from_word(sign)),
             TokenKind::Word(word) => Ok(BinaryOp::from_word(&word.to_ascii_lowercase())),
             _ => Ok(None),
@@ -419,6 +420,15 @@ mod tests {
         check("rate(a[5m] smoothed)", "smoothed", "`smoothed` is not supported yet");
         check("a + on (x) fill (0) b", "fill", "`fill` is not supported yet");
         check("limitk(1, a)", "limitk", "`limitk` is not supported yet");
+    }
+
+    #[test]
+    fn a_lone_equals_sign_is_taken_for_a_comparison() {
+        for source in ["up = 0", "sum(up = 0)", "(a) = b"] {
+            let error = parse(source).unwrap_err();
+            assert_eq!(error.what, r#"expected an operator, found "=""#, "{source}");
+            assert_eq!(error.hint.as_deref(), Some("to compare, write `==`"), "{source}");
+        }
     }
 
     #[test]

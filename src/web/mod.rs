@@ -6,30 +6,49 @@ mod view;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::telemetry::Telemetry;
+use crate::telemetry::{MetricsFormat, Telemetry};
 
-pub use view::{AlertRow, AlertState, Looked, RollbackRow, SendingRow, Stalled, TargetRow, TroubleRow, View};
+pub use view::{AlertRow, AlertState, Looked, RollbackRow, SendingRow, TargetRow, TroubleRow, Unanswered, View};
 
-/// A request for a view, answered once.
-pub type ViewRequest = oneshot::Sender<Result<View, Stalled>>;
+/// What the web asks of the daemon; each request is answered once.
+#[derive(Debug)]
+pub enum WebRequest {
+    /// Whether every part answers. Costs next to nothing, however much there is to see.
+    Ping(oneshot::Sender<Result<(), Unanswered>>),
+    /// What there is to see.
+    View(oneshot::Sender<Result<View, Unanswered>>),
+}
 
 /// What the web looks at.
 #[derive(Clone, Debug)]
 pub struct Web {
-    /// Where views come from.
-    pub views: mpsc::Sender<ViewRequest>,
+    /// Who answers.
+    pub requests: mpsc::Sender<WebRequest>,
+    /// Whether the daemon is to be sent requests: until it begins to end.
+    pub is_ready: Arc<AtomicBool>,
     /// Our metrics.
     pub telemetry: Telemetry,
+}
+
+/// How the daemon is.
+enum Condition {
+    /// Every part answers.
+    Well,
+    /// It is about to end: its parts end one after the other, and are not asked any more.
+    Stopping,
+    /// A part does not answer.
+    Mute(Unanswered),
 }
 
 /// What can be asked of the page.
@@ -51,38 +70,125 @@ pub async fn serve(listener: TcpListener, web: Web, stop: impl Future<Output = (
 }
 
 impl Web {
-    async fn view(&self) -> Result<View, Stalled> {
-        let stopping = Stalled { part: "daemon" };
+    async fn view(&self) -> Result<View, Unanswered> {
+        self.ask(WebRequest::View).await
+    }
+
+    async fn condition(&self) -> Condition {
+        let is_stopping = || !self.is_ready.load(Ordering::Relaxed);
+        if is_stopping() {
+            return Condition::Stopping;
+        }
+        match self.ask(WebRequest::Ping).await {
+            Ok(()) => Condition::Well,
+            // A part that ended while it was asked does not answer either.
+            Err(_) if is_stopping() => Condition::Stopping,
+            Err(why) => Condition::Mute(why),
+        }
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, Unanswered>>) -> WebRequest,
+    ) -> Result<T, Unanswered> {
+        let gone = Unanswered::Stalled { part: "daemon" };
         let (reply, answer) = oneshot::channel();
-        self.views.send(reply).await.map_err(|_| stopping)?;
-        answer.await.map_err(|_| stopping)?
+        self.requests.send(request(reply)).await.map_err(|_| gone)?;
+        answer.await.map_err(|_| gone)?
     }
 }
 
 async fn index(State(web): State<Arc<Web>>, Query(query): Query<PageQuery>) -> Response {
     match web.view().await {
         Ok(view) => Html(page::render(&view, query.rule.as_deref()).into_string()).into_response(),
-        Err(stalled) => (StatusCode::SERVICE_UNAVAILABLE, stalled.to_string()).into_response(),
+        Err(why) => unavailable(&why.to_string()),
     }
 }
 
-async fn metrics(State(web): State<Arc<Web>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], web.telemetry.render())
+async fn metrics(State(web): State<Arc<Web>>, headers: HeaderMap) -> impl IntoResponse {
+    let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let format = MetricsFormat::wanted(&accept.join(","));
+    ([(header::CONTENT_TYPE, format.content_type())], web.telemetry.render(format))
 }
 
-/// Healthy is who answers: both threads are asked.
+/// Healthy is who answers, to its end; as long as that has not begun, both threads are asked.
 async fn healthy(State(web): State<Arc<Web>>) -> Response {
-    match web.view().await {
-        Ok(_) => "Atalaya is healthy.\n".into_response(),
-        Err(stalled) => (StatusCode::SERVICE_UNAVAILABLE, format!("{stalled}\n")).into_response(),
+    match web.condition().await {
+        Condition::Well => "Atalaya is healthy.\n".into_response(),
+        Condition::Stopping => "Atalaya is stopping.\n".into_response(),
+        Condition::Mute(why) => unavailable(&format!("{why}\n")),
     }
 }
 
 /// Ready is who is healthy and not about to end.
 async fn ready(State(web): State<Arc<Web>>) -> Response {
-    match web.view().await {
-        Ok(view) if view.is_ready => "Atalaya is ready.\n".into_response(),
-        Ok(_) => (StatusCode::SERVICE_UNAVAILABLE, "Atalaya is stopping.\n").into_response(),
-        Err(stalled) => (StatusCode::SERVICE_UNAVAILABLE, format!("{stalled}\n")).into_response(),
+    match web.condition().await {
+        Condition::Well => "Atalaya is ready.\n".into_response(),
+        Condition::Stopping => unavailable("Atalaya is stopping.\n"),
+        Condition::Mute(why) => unavailable(&format!("{why}\n")),
+    }
+}
+
+fn unavailable(why: &str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, why.to_owned()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The web of a daemon whose parts answer pings so, and never show anything.
+    fn web(is_ready: bool, ping: fn() -> Option<Result<(), Unanswered>>) -> State<Arc<Web>> {
+        let (requests, mut asked) = mpsc::channel(1);
+        let is_ready = Arc::new(AtomicBool::new(is_ready));
+        let readiness = is_ready.clone();
+        tokio::spawn(async move {
+            let mut views = Vec::new();
+            while let Some(request) = asked.recv().await {
+                match (request, ping()) {
+                    (WebRequest::View(reply), _) => views.push(reply),
+                    (WebRequest::Ping(reply), Some(answer)) => drop(reply.send(answer)),
+                    // It ends instead.
+                    (WebRequest::Ping(_), None) => readiness.store(false, Ordering::Relaxed),
+                }
+            }
+        });
+        State(Arc::new(Web { requests, is_ready, telemetry: Telemetry::new() }))
+    }
+
+    async fn told(response: Response) -> (u16, String) {
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn probes_do_not_look_at_everything() {
+        let check = async |is_ready, ping, healthy_told: (u16, &str), ready_told: (u16, &str)| {
+            let got = told(healthy(web(is_ready, ping)).await).await;
+            assert_eq!((got.0, got.1.as_str()), healthy_told);
+            let got = told(ready(web(is_ready, ping)).await).await;
+            assert_eq!((got.0, got.1.as_str()), ready_told);
+        };
+        let well: fn() -> Option<Result<(), Unanswered>> = || Some(Ok(()));
+        check(true, well, (200, "Atalaya is healthy.\n"), (200, "Atalaya is ready.\n")).await;
+        check(false, well, (200, "Atalaya is stopping.\n"), (503, "Atalaya is stopping.\n")).await;
+        let stuck = "the engine does not answer\n";
+        check(true, || Some(Err(Unanswered::Stalled { part: "engine" })), (503, stuck), (503, stuck)).await;
+        check(true, || None, (200, "Atalaya is stopping.\n"), (503, "Atalaya is stopping.\n")).await;
+    }
+
+    #[tokio::test]
+    async fn metrics_are_text_unless_something_else_is_asked_for() {
+        let check = async |accept: &[&str], expected: &str| {
+            let accept = accept.iter().map(|value| (header::ACCEPT, value.parse().unwrap()));
+            let response = metrics(web(true, || None), accept.collect()).await.into_response();
+            assert_eq!(response.headers()[header::CONTENT_TYPE], expected);
+        };
+        let text = "text/plain; version=0.0.4; charset=utf-8";
+        check(&[], text).await;
+        check(&["text/plain;version=0.0.4;q=1,*/*;q=0.1"], text).await;
+        let open = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        check(&["text/html", "application/openmetrics-text"], open).await;
     }
 }

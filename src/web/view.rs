@@ -1,19 +1,26 @@
 //! What the page shows, in its own types.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::dispatch::{Delivery, DeliveryState, Group};
 use crate::evaluator::{RuleView, TargetView};
-use crate::model::{ALERT_NAME, Labels, RollbackOutcome, Timestamp};
+use crate::model::{ALERT_NAME, Fingerprint, Labels, RollbackOutcome, Timestamp};
 use crate::rollout::Episode;
 use crate::rule::{Instance, InstanceState};
 
-/// A part of the daemon that does not answer.
+/// Why a request of the web has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {part} does not answer")]
-pub struct Stalled {
-    /// Which.
-    pub part: &'static str,
+pub enum Unanswered {
+    /// A part of the daemon does not answer.
+    #[error("the {part} does not answer")]
+    Stalled {
+        /// Which.
+        part: &'static str,
+    },
+    /// As many views are being made as may be.
+    #[error("too many look at the page at once")]
+    Crowded,
 }
 
 /// What the daemon's parts hold, as they gave it.
@@ -21,8 +28,6 @@ pub struct Stalled {
 pub struct Looked {
     /// When.
     pub now: Timestamp,
-    /// Whether the daemon is to be sent requests.
-    pub is_ready: bool,
     /// Whether everything known is on disk.
     pub is_durable: bool,
     /// Series in memory.
@@ -37,6 +42,8 @@ pub struct Looked {
     pub deliveries: Vec<Delivery>,
     /// All rollbacks.
     pub episodes: Vec<Episode>,
+    /// What is added to every alert that has not got them.
+    pub external_labels: Labels,
 }
 
 /// The daemon at a moment.
@@ -44,8 +51,6 @@ pub struct Looked {
 pub struct View {
     /// When.
     pub now: Timestamp,
-    /// Whether the daemon is to be sent requests.
-    pub is_ready: bool,
     /// Whether everything known is on disk.
     pub is_durable: bool,
     /// Series in memory.
@@ -154,11 +159,12 @@ impl View {
     /// The view of what the daemon's parts hold.
     pub fn new(looked: &Looked) -> Self {
         let now = looked.now;
+        let flushes = Flushes::new(&looked.groups, &looked.external_labels);
         let mut alerts: Vec<AlertRow> = looked
             .rules
             .iter()
             .flat_map(|rule| rule.instances.iter().map(move |instance| (rule, instance)))
-            .map(|(rule, instance)| alert_row(rule, instance, &looked.groups, now))
+            .map(|(rule, instance)| alert_row(rule, instance, flushes.next(&instance.labels), now))
             .collect();
         alerts.sort_by(|left, right| {
             (left.state, &left.name, &left.labels).cmp(&(right.state, &right.name, &right.labels))
@@ -172,7 +178,6 @@ impl View {
         });
         Self {
             now,
-            is_ready: looked.is_ready,
             is_durable: looked.is_durable,
             series: looked.series,
             rules: looked.rules.len(),
@@ -185,7 +190,36 @@ impl View {
     }
 }
 
-fn alert_row(rule: &RuleView, instance: &Instance, groups: &[Group], now: Timestamp) -> AlertRow {
+/// When the groups of each alert next look for news: one pass over all members, since there may be thousands of alerts.
+struct Flushes<'a> {
+    by_print: HashMap<Fingerprint, Timestamp>,
+    external_labels: &'a Labels,
+}
+
+impl<'a> Flushes<'a> {
+    fn new(groups: &[Group], external_labels: &'a Labels) -> Self {
+        let mut by_print = HashMap::new();
+        for group in groups {
+            let at = group.row.next_flush_at;
+            for print in group.members.keys() {
+                by_print.entry(*print).and_modify(|known: &mut Timestamp| *known = at.min(*known)).or_insert(at);
+            }
+        }
+        Self { by_print, external_labels }
+    }
+
+    /// When the alert with these labels is next looked at. On its way to the groups it has got the external labels that it
+    /// had not.
+    fn next(&self, labels: &Labels) -> Option<Timestamp> {
+        let mut all = labels.edit();
+        for (name, value) in self.external_labels.iter().filter(|(name, _)| labels.get(name).is_empty()) {
+            all.set(name, value);
+        }
+        self.by_print.get(&all.build().fingerprint()).copied()
+    }
+}
+
+fn alert_row(rule: &RuleView, instance: &Instance, tells_at: Option<Timestamp>, now: Timestamp) -> AlertRow {
     let since = instance.state.active_at();
     let (state, lasting, fires_in) = match instance.state {
         InstanceState::Pending { .. } => (AlertState::Pending, now.since(since), Some((since + rule.hold).since(now))),
@@ -193,14 +227,6 @@ fn alert_row(rule: &RuleView, instance: &Instance, groups: &[Group], now: Timest
             (AlertState::Firing, now.since(fired_at), None)
         }
     };
-    // External labels are added on the way to the groups, so a member agrees with the alert rather than equals it.
-    let is_member = |group: &&Group| {
-        group
-            .members
-            .values()
-            .any(|member| member.labels.agrees_with(&instance.labels) && member.labels.len() >= instance.labels.len())
-    };
-    let tells_at = groups.iter().filter(is_member).map(|group| group.row.next_flush_at).min();
     AlertRow {
         state,
         unknown_for: instance.unknown_since.map(|since| now.since(since)),
@@ -246,5 +272,53 @@ fn target_row(view: &TargetView, now: Timestamp) -> TargetRow {
         took: last.map(|(_, took, _)| *took).unwrap_or_default(),
         samples: last.map(|(_, _, report)| report.samples).unwrap_or_default(),
         error: last.and_then(|(_, _, report)| report.error.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::GroupRow;
+    use crate::model::{Alert, AlertStatus, GroupKey, ReceiverName};
+
+    fn group(key: &str, flush_ms: i64, members: &[&[(&str, &str)]]) -> Group {
+        let row = GroupRow {
+            key: GroupKey::new(key),
+            route: String::new(),
+            receiver: ReceiverName::new("people"),
+            labels: Labels::empty(),
+            next_flush_at: Timestamp::from_millis(flush_ms),
+            group_interval: Duration::ZERO,
+            repeat_interval: Duration::ZERO,
+            retired: false,
+        };
+        let alert = |labels: &&[(&str, &str)]| Alert {
+            labels: Labels::from_pairs(labels.iter().copied()),
+            annotations: Labels::empty(),
+            status: AlertStatus::Firing,
+            starts_at: Timestamp::from_millis(0),
+            generator_url: String::new(),
+        };
+        Group { row, members: members.iter().map(alert).map(|alert| (alert.fingerprint(), alert)).collect() }
+    }
+
+    #[test]
+    fn an_alert_is_told_of_with_its_own_groups() {
+        let (up, down) = ([("alertname", "A"), ("env", "eu")], [("alertname", "A"), ("env", "us")]);
+        let other = [("alertname", "A"), ("env", "eu"), ("pod", "1")];
+        let groups = [group("a", 30, &[&up, &other]), group("b", 10, &[&up]), group("c", 20, &[&down])];
+        let check = |external: &[(&str, &str)], labels: &[(&str, &str)], expected: Option<i64>| {
+            let external = Labels::from_pairs(external.iter().copied());
+            let got = Flushes::new(&groups, &external).next(&Labels::from_pairs(labels.iter().copied()));
+            assert_eq!(got.map(Timestamp::millis), expected, "{labels:?}");
+        };
+        let eu = [("env", "eu")];
+        check(&eu, &[("alertname", "A")], Some(10));
+        check(&eu, &down, Some(20));
+        check(&eu, &[("alertname", "A"), ("pod", "1")], Some(30));
+        check(&eu, &[("alertname", "B")], None);
+        check(&[], &up, Some(10));
+        // It agrees with members, and is none of them.
+        check(&[], &[("alertname", "A")], None);
     }
 }
