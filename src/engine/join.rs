@@ -138,25 +138,16 @@ impl Engine {
                 }
             }
         }
-        let unknown =
-            transitions.unknown.into_iter().map(|labels| self.with_own_labels(labels).fingerprint()).collect();
+        let unknown = transitions
+            .unknown
+            .into_iter()
+            .map(|labels| labels.filled_from(&self.external_labels).fingerprint())
+            .collect();
         self.rollouts.read(transitions.readings, unknown);
     }
 
     fn with_external_labels(&self, alert: Alert) -> Alert {
-        Alert { labels: self.with_own_labels(alert.labels), ..alert }
-    }
-
-    /// These labels, and the external ones where there is none of that name.
-    fn with_own_labels(&self, labels: Labels) -> Labels {
-        if self.external_labels.is_empty() {
-            return labels;
-        }
-        let mut all = labels.edit();
-        for (name, value) in self.external_labels.iter().filter(|(name, _)| labels.get(name).is_empty()) {
-            all.set(name, value);
-        }
-        all.build()
+        Alert { labels: alert.labels.filled_from(&self.external_labels), ..alert }
     }
 
     /// Lets dispatch and the rollouts know of an alert. Returns the integrations that it cannot ask for a rollback.

@@ -75,6 +75,19 @@ impl Labels {
         Self(self.0.iter().filter(|(name, _)| keep(name)).cloned().collect())
     }
 
+    /// These labels, and of `others` those whose name is not among them.
+    #[must_use]
+    pub fn filled_from(&self, others: &Self) -> Self {
+        if others.is_empty() {
+            return self.clone();
+        }
+        let mut all = self.edit();
+        for (name, value) in others.iter().filter(|(name, _)| self.get(name).is_empty()) {
+            all.set(name, value);
+        }
+        all.build()
+    }
+
     /// Whether both have the same value for every label that both have.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let (mut left, mut right) = (self.0.iter().peekable(), other.0.iter().peekable());
@@ -238,6 +251,14 @@ mod tests {
         assert!(left.agrees_with(&Labels::from_pairs([("b", "2"), ("c", "3")])));
         assert!(left.agrees_with(&Labels::empty()));
         assert!(!left.agrees_with(&Labels::from_pairs([("b", "3")])));
+    }
+
+    #[test]
+    fn fills_only_what_is_missing() {
+        let own = Labels::from_pairs([("a", "1"), ("b", "2")]);
+        let filled = own.filled_from(&Labels::from_pairs([("b", "3"), ("c", "4")]));
+        assert_eq!(filled, Labels::from_pairs([("a", "1"), ("b", "2"), ("c", "4")]));
+        assert_eq!(own.filled_from(&Labels::empty()), own);
     }
 
     #[test]

@@ -211,11 +211,7 @@ impl<'a> Flushes<'a> {
     /// When the alert with these labels is next looked at. On its way to the groups it has got the external labels that it
     /// had not.
     fn next(&self, labels: &Labels) -> Option<Timestamp> {
-        let mut all = labels.edit();
-        for (name, value) in self.external_labels.iter().filter(|(name, _)| labels.get(name).is_empty()) {
-            all.set(name, value);
-        }
-        self.by_print.get(&all.build().fingerprint()).copied()
+        self.by_print.get(&labels.filled_from(self.external_labels).fingerprint()).copied()
     }
 }
 
