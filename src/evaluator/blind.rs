@@ -36,7 +36,9 @@ impl Sight {
 
     /// The labels of the series whose target is lost.
     pub(super) fn lost_series<'a>(&'a self, store: &'a Store, at: Timestamp) -> impl Iterator<Item = &'a Labels> {
-        self.selectors
+        // Mostly no target is, and then no series needs a look.
+        let selectors = if store.has_lost_target(at) { self.selectors.as_slice() } else { &[] };
+        selectors
             .iter()
             .flat_map(|(id, _)| store.selected(*id))
             .map(|id| store.series(*id))

@@ -142,6 +142,11 @@ impl Store {
         }
     }
 
+    /// Whether any target is lost at `at`; see [`TargetHistory::is_lost`].
+    pub fn has_lost_target(&self, at: Timestamp) -> bool {
+        self.targets.values().any(|target| target.is_lost(at))
+    }
+
     /// What is known about a target; `None` when it was never scraped.
     pub fn target(&self, target: &TargetId) -> Option<&TargetHistory> {
         self.targets.get(target)
