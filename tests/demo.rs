@@ -63,6 +63,12 @@ fn a_bad_canary_is_rolled_back_and_everyone_hears_of_it() {
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "control characters without a terminal: {text:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 
+    // In the canary's last window there may be a single request, and a slow one makes another alert pend for a moment. That
+    // tells nobody anything; one that fires fails the story.
+    let is_passing = |event: &Value| {
+        event["alertname"] != "HighErrorRate" && ["pending", "dropped"].iter().any(|it| event["action"] == *it)
+    };
+    let transcript: Vec<Value> = transcript.into_iter().filter(|event| !is_passing(event)).collect();
     let at = |kind: &str, action: &str| only(&transcript, kind, action);
     let (pending, firing, resolved) = (at("alert", "pending"), at("alert", "firing"), at("alert", "resolved"));
     let received = at("rollback", "received");
