@@ -134,7 +134,7 @@ pub enum RollbackOutcome {
         /// When.
         at: Timestamp,
     },
-    /// The guard ceased to hold before the receiver took it: there is nothing left to roll back.
+    /// Its guard did not hold when its deadline came, and no alert asked for it any more.
     Withdrawn {
         /// When.
         at: Timestamp,

@@ -28,7 +28,7 @@ pub struct Instance {
     pub state: InstanceState,
     /// Since when it cannot be measured, if it cannot.
     pub unknown_since: Option<Timestamp>,
-    /// Whether it comes from before a restart, or from before this process stood still: its absence counts only once its
+    /// Whether it comes from before a restart: its absence counts only once its
     /// window has been filled again, even if it was seen in between.
     pub restored: bool,
     /// When its annotations were last passed on.
