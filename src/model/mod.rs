@@ -11,6 +11,7 @@ mod matcher;
 mod notification;
 mod place;
 mod regex;
+mod relabel;
 mod sample;
 mod time;
 
@@ -27,5 +28,6 @@ pub use notification::{
 };
 pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
+pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use time::Timestamp;
