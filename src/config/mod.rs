@@ -1,13 +1,16 @@
 //! YAML to checked values: `atalaya.yaml` and the rule files that it names.
 //!
-//! Two steps. `raw` and `read` take the files as they are written: unknown settings are refused, places are kept. Then
+//! Three steps. `tree` reads YAML, and `reader` fills the structs of `raw` with it as it is written: unknown settings are
+//! refused, places are kept. Then
 //! [`RawConfig::build`] checks everything and answers with a [`Config`], which works, or with every problem of every file
 //! at once, each with its place. It opens nothing and reads no environment, so a check runs anywhere, and the same code
-//! runs at start and on reload. Only one thing ends a file early: what is not YAML, or has another shape than the file
-//! it is meant to be.
+//! runs at start and on reload. Only one thing ends a file early: what is not YAML.
 
 mod raw;
 mod read;
+
+mod reader;
+mod tree;
 
 mod explain;
 mod hint;
@@ -38,7 +41,7 @@ use std::time::Duration;
 use crate::dispatch::RouteSpec;
 use crate::engine::EngineSpec;
 use crate::evaluator::{EvaluatorSpec, Measure, ScrapeTarget};
-use crate::model::{IntegrationId, Labels, Problems, SecretName};
+use crate::model::{IntegrationId, Labels, Problems, SecretName, SourceName};
 use crate::receiver::Receiver;
 use crate::rollout::RollbackSpec;
 use crate::rule::{AnnotateContext, RuleGroup};
@@ -80,6 +83,7 @@ impl Config {
     pub fn evaluator_spec(&self) -> EvaluatorSpec {
         let measure = |rollback: &RollbackSpec| Measure {
             id: rollback.id.clone(),
+            source: SourceName::embedded(),
             expr: rollback.guard.expr.clone(),
             key: rollback.key.clone(),
         };
@@ -92,6 +96,7 @@ impl Config {
                 external_labels: self.external_labels.clone(),
                 external_url: self.external_url.clone(),
             },
+            ..EvaluatorSpec::default()
         }
     }
 
