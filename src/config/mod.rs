@@ -23,6 +23,7 @@ mod expression;
 mod rules;
 
 mod global;
+mod relabel;
 mod scrape;
 
 mod rollback;

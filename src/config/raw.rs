@@ -124,6 +124,8 @@ settings! {
         metrics_path "metrics_path": Text,
         scheme "scheme": Text,
         static_configs "static_configs": Vec<Spanned<RawStaticConfig>>,
+        relabel_configs "relabel_configs": Vec<Spanned<RawRelabel>>,
+        metric_relabel_configs "metric_relabel_configs": Vec<Spanned<RawRelabel>>,
     }
     not_yet {
         honor_labels honor_timestamps track_timestamps_staleness params scrape_protocols fallback_scrape_protocol
@@ -132,7 +134,7 @@ settings! {
         label_limit label_name_length_limit label_value_length_limit keep_dropped_targets
         native_histogram_bucket_limit native_histogram_min_bucket_factor metric_name_validation_scheme
         metric_name_escaping_scheme scrape_failure_log_file basic_auth authorization oauth2 tls_config http_headers
-        proxy_url no_proxy proxy_from_environment proxy_connect_header relabel_configs metric_relabel_configs
+        proxy_url no_proxy proxy_from_environment proxy_connect_header
         aws_sd_configs azure_sd_configs consul_sd_configs digitalocean_sd_configs dns_sd_configs docker_sd_configs
         dockerswarm_sd_configs ec2_sd_configs ecs_sd_configs elasticache_sd_configs msk_sd_configs rds_sd_configs eureka_sd_configs file_sd_configs gce_sd_configs hetzner_sd_configs
         http_sd_configs ionos_sd_configs kubernetes_sd_configs kuma_sd_configs lightsail_sd_configs linode_sd_configs
@@ -147,6 +149,19 @@ settings! {
     RawStaticConfig in "in an entry of `static_configs`" {
         targets "targets": Vec<Text>,
         labels "labels": Pairs,
+    }
+}
+
+settings! {
+    /// A rule of relabeling.
+    RawRelabel in "in a relabel rule" {
+        source_labels "source_labels": Vec<Text>,
+        separator "separator": Text,
+        regex "regex": Text,
+        modulus "modulus": Spanned<u64>,
+        target_label "target_label": Text,
+        replacement "replacement": Text,
+        action "action": Text,
     }
 }
 
@@ -291,6 +306,7 @@ pub(super) const KNOWN: &[Known] = &[
     RawGlobal::KNOWN,
     RawScrapeConfig::KNOWN,
     RawStaticConfig::KNOWN,
+    RawRelabel::KNOWN,
     RawRoute::KNOWN,
     RawReceiver::KNOWN,
     RawSlack::KNOWN,
