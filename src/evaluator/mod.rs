@@ -7,7 +7,9 @@ mod blind;
 mod ingest;
 mod join;
 mod measure;
+mod question;
 
 pub use ingest::{Scrape, ScrapeReport, ScrapeTarget};
 pub use join::{Evaluator, EvaluatorSpec, GroupReport, InstanceChange, RuleView, TargetView, Transitions};
 pub use measure::{Answer, Measure, Reading};
+pub use question::{Answered, Question, QuestionId};
