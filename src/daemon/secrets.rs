@@ -16,7 +16,7 @@ pub struct SecretsMissing(Vec<String>);
 
 impl fmt::Display for SecretsMissing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "secrets that cannot be used:")?;
+        write!(f, "secrets and certificates that cannot be used:")?;
         self.0.iter().try_for_each(|trouble| write!(f, "\n  {trouble}"))
     }
 }

@@ -6,12 +6,11 @@
 mod answer;
 mod pool;
 
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::evaluator::Answered;
@@ -67,8 +66,9 @@ enum AskError {
     Client(#[from] ClientError),
     #[error(transparent)]
     Body(#[from] BodyError),
-    #[error(transparent)]
-    Answer(#[from] AnswerError),
+    /// What is wrong with the answer, without what we said to be let in, should the API repeat it.
+    #[error("{0}")]
+    Answer(String),
 }
 
 impl RemoteSource {
@@ -82,27 +82,46 @@ impl RemoteSource {
         &self.spec
     }
 
-    /// Asks what an expression evaluates to, for at most `within`.
-    async fn ask_within(&self, query: &str, at: Timestamp, within: Duration) -> Result<Answered, String> {
-        let asked = async {
-            let (status, body) = self.call(query, at, within).await?;
-            Ok(answer::value(status, &body)?)
-        };
-        self.bounded(asked, within).await
+    /// Asks what an expression evaluates to. Whoever calls this sees to it that it ends; the API hears `within` when that is.
+    async fn ask_once(&self, query: &str, at: Timestamp, within: Duration) -> Result<Answered, String> {
+        self.call(query, at, within, answer::value).await.map_err(|error| self.told(&error))
     }
 
-    /// Sees to it that a question ends, and that what is said of a failure names the source.
-    async fn bounded<T>(
+    /// A failure, with the name of the source.
+    fn told(&self, error: &AskError) -> String {
+        format!("source `{}`: {}", self.spec.name, in_a_line(error))
+    }
+
+    /// What is said of an answer that did not come in time.
+    fn told_late(&self, timeout: Duration) -> String {
+        self.told(&AskError::Timeout(timeout))
+    }
+
+    /// Makes the call, and reads the answer with `read`.
+    async fn call<T>(
         &self,
-        asked: impl Future<Output = Result<T, AskError>>,
+        query: &str,
+        at: Timestamp,
         within: Duration,
-    ) -> Result<T, String> {
-        let answer = tokio::time::timeout(within, asked).await.unwrap_or(Err(AskError::Timeout(within)));
-        answer.map_err(|error| format!("source `{}`: {}", self.spec.name, in_a_line(&error)))
+        read: impl FnOnce(StatusCode, &[u8]) -> Result<T, AnswerError>,
+    ) -> Result<T, AskError> {
+        let caller = self.clients.get(self.spec.client.as_ref()).await?;
+        let response = self.response(&caller, query, at, within).await?;
+        let status = response.status();
+        let body = match status.is_success() {
+            true => body_within(response, ANSWER_BYTES_MAX).await?,
+            false => beginning(response, ERROR_BYTES_MAX).await,
+        };
+        read(status, &body).map_err(|error| AskError::Answer(caller.hide(error.to_string())))
     }
 
-    async fn call(&self, query: &str, at: Timestamp, within: Duration) -> Result<(StatusCode, Vec<u8>), AskError> {
-        let caller = self.clients.get(self.spec.client.as_ref()).await?;
+    async fn response(
+        &self,
+        caller: &Caller,
+        query: &str,
+        at: Timestamp,
+        within: Duration,
+    ) -> Result<reqwest::Response, AskError> {
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("query", query)
             .append_pair("time", &at.seconds().to_string())
@@ -115,24 +134,14 @@ impl RemoteSource {
                 .body(form.clone());
             let response = send(post).await?;
             if !matches!(response.status(), StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) {
-                return self.answer(response, &caller).await;
+                return Ok(response);
             }
         }
-        let response = send(caller.request(Method::GET, self.endpoint(Some(&form)))).await?;
+        let response = send(caller.get(self.endpoint(Some(&form)))).await?;
         if response.status().is_success() {
             self.wants_get.store(true, Ordering::Relaxed);
         }
-        self.answer(response, &caller).await
-    }
-
-    async fn answer(&self, response: reqwest::Response, caller: &Caller) -> Result<(StatusCode, Vec<u8>), AskError> {
-        let status = response.status();
-        if status.is_success() {
-            return Ok((status, body_within(response, ANSWER_BYTES_MAX).await?));
-        }
-        // Whatever an error says, it must not repeat what we said to be let in.
-        let body = beginning(response, ERROR_BYTES_MAX).await;
-        Ok((status, caller.hide(String::from_utf8_lossy(&body).into_owned()).into_bytes()))
+        Ok(response)
     }
 
     /// Where queries go, with the parameters that every query has, and those of this one when they are part of the URL.
@@ -153,18 +162,19 @@ impl RemoteSource {
 
 impl Source for RemoteSource {
     async fn ask(&self, query: &str, at: Timestamp) -> Result<Answered, String> {
-        self.ask_within(query, at, self.spec.timeout).await
+        let timeout = self.spec.timeout;
+        let answer = tokio::time::timeout(timeout, self.ask_once(query, at, timeout)).await;
+        answer.unwrap_or_else(|_| Err(self.told_late(timeout)))
     }
 
     async fn range(&self, selector: &str, from: Timestamp, to: Timestamp) -> Result<Sampled, String> {
         // Prometheus 3 leaves the beginning of a range out, earlier ones do not.
         let range_ms = to.since(from).as_millis() + 1;
-        let within = self.spec.timeout;
-        let asked = async {
-            let (status, body) = self.call(&format!("{selector}[{range_ms}ms]"), to, within).await?;
-            Ok(answer::samples(status, &body, from)?)
-        };
-        self.bounded(asked, within).await
+        let timeout = self.spec.timeout;
+        let query = format!("{selector}[{range_ms}ms]");
+        let asked = self.call(&query, to, timeout, |status, body| answer::samples(status, body, from));
+        let answer = tokio::time::timeout(timeout, asked).await.unwrap_or(Err(AskError::Timeout(timeout)));
+        answer.map_err(|error| self.told(&error))
     }
 }
 

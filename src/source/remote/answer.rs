@@ -134,7 +134,7 @@ fn envelope(status: reqwest::StatusCode, body: &[u8]) -> Result<(Data, Vec<Strin
 }
 
 fn looks_like_json(body: &[u8]) -> bool {
-    body.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'['))
+    body.trim_ascii_start().starts_with(b"{")
 }
 
 /// What a body that is no answer says, in a few words.
@@ -365,5 +365,179 @@ impl<'de> Deserialize<'de> for Items {
         }
 
         deserializer.deserialize_any(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+
+    use super::*;
+
+    fn success(data: &str) -> String {
+        format!(r#"{{"status":"success","data":{data}}}"#)
+    }
+
+    fn ask(status: u16, body: &str) -> Result<Answered, String> {
+        value(StatusCode::from_u16(status).unwrap(), body.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    /// A value as a text: `{labels} value, …`, a number or a quoted text.
+    fn told(value: &Value) -> String {
+        match value {
+            Value::Scalar(number) => number.to_string(),
+            Value::String(text) => format!("{text:?}"),
+            Value::Vector(elements) => {
+                let texts = elements.iter().map(|element| format!("{} {}", element.labels, element.value));
+                texts.collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+
+    #[test]
+    fn reads_what_prometheus_answers() {
+        let check = |data: &str, expected: &str| {
+            let answered = ask(200, &success(data)).unwrap_or_else(|why| panic!("{data}: {why}"));
+            assert_eq!(told(&answered.value), expected, "{data}");
+            assert_eq!(answered.warnings, Vec::<String>::new());
+        };
+        check(
+            r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a\u00e9"},"value":[1435781451.781,"1"]},
+               {"metric":{},"value":[1,"-2.5e+06"]}]}"#,
+            "up{job=\"aé\"} 1, {} -2500000",
+        );
+        check(
+            r#"{"result":[{"value":[1,"+Inf"],"metric":{"a":"b"},"more":[{}]}],"resultType":"vector"}"#,
+            r#"{a="b"} inf"#,
+        );
+        check(r#"{"resultType":"vector","result":[{"metric":{"a":""},"value":[-1,"NaN"]}]}"#, "{} NaN");
+        for nothing in ["[]", "null"] {
+            check(&format!(r#"{{"resultType":"vector","result":{nothing}}}"#), "");
+        }
+        check(r#"{"resultType":"vector"}"#, "");
+        check(r#"{"resultType":"scalar","result":[1435781451.781,"-Inf"]}"#, "-inf");
+        check(r#"{"result":[1435781451,"0.1"],"resultType":"scalar"}"#, "0.1");
+        check(r#"{"resultType":"string","result":[1435781451.781,"a \"b\""]}"#, r#""a \"b\"""#);
+    }
+
+    #[test]
+    fn warnings_are_kept() {
+        let check = |members: &str, expected: &[&str]| {
+            let data = r#""data":{"resultType":"vector","result":[]}"#;
+            let answered = ask(200, &format!(r#"{{"status":"success",{data}{members}}}"#)).unwrap();
+            assert_eq!(answered.warnings, expected, "{members}");
+        };
+        check("", &[]);
+        check(r#","warnings":null,"infos":null,"isPartial":false,"stats":{"seriesFetched":"4"}"#, &[]);
+        check(r#","warnings":["a\nb"],"infos":["c"]"#, &["a b", "c"]);
+        let partial = "the answer is partial: some of its storage could not be asked";
+        check(r#","isPartial":true,"warnings":["a"]"#, &["a", partial]);
+    }
+
+    #[test]
+    fn says_what_is_no_answer() {
+        let check = |status: u16, body: &str, expected: &str| {
+            assert_eq!(ask(status, body), Err(expected.to_owned()), "{status} {body}");
+        };
+        let error =
+            r#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:5: parse error"}"#;
+        let refused = r#"invalid parameter "query": 1:5: parse error (bad_data)"#;
+        check(400, error, refused);
+        check(200, error, refused);
+        check(
+            503,
+            r#"{"status":"error","errorType":"timeout","error":"query timed out"}"#,
+            "query timed out (timeout)",
+        );
+        check(422, r#"{"status":"error"}"#, "it answered 422 Unprocessable Entity");
+        check(500, &success(r#"{"resultType":"vector","result":[]}"#), "it answered 500 Internal Server Error");
+        check(502, "", "it answered 502 Bad Gateway");
+        check(502, "<HTML><body>no</body>", "it answered 502 Bad Gateway: an HTML page");
+        check(404, "404 page not found\n", "it answered 404 Not Found: `404 page not found`");
+        check(401, r#"{"message":"no"}"#, r#"it answered 401 Unauthorized: `{"message":"no"}`"#);
+        let malformed = |why: &str| format!("its answer is not that of a Prometheus API: {why}");
+        check(200, "<!DOCTYPE html><title>Login</title>", &malformed("an HTML page"));
+        check(200, "", &malformed("the body is empty"));
+        check(200, "ok", &malformed("`ok`"));
+        check(200, "[]", &malformed("`[]`"));
+        check(200, r#"{"status":"success"}"#, &malformed("there is no `data`"));
+        let long = "é".repeat(3000);
+        assert!(ask(200, &long).unwrap_err().chars().count() < 1100);
+        assert!(ask(400, &format!(r#"{{"status":"error","error":"{long}"}}"#)).unwrap_err().chars().count() < 1100);
+    }
+
+    #[test]
+    fn refuses_results_that_are_none() {
+        let check = |data: &str, expected: &str| {
+            let why = ask(200, &success(data)).map(|answered| told(&answered.value)).unwrap_err();
+            let malformed = "its answer is not that of a Prometheus API: ";
+            let why = why.strip_prefix(malformed).unwrap_or(&why);
+            assert!(why.starts_with(expected), "{data}: {why}");
+        };
+        let vector = |items: &str| format!(r#"{{"resultType":"vector","result":[{items}]}}"#);
+        check(&vector(r#"{"metric":{"a":"b"},"value":[1,"x"]}"#), "`x` is not a number");
+        check(
+            &vector(r#"{"metric":{"a":"b"},"value":[1,2]}"#),
+            "invalid type: integer `2`, expected a string at line 1",
+        );
+        check(
+            &vector(r#"{"metric":{"a":5},"value":[1,"2"]}"#),
+            "invalid type: integer `5`, expected a string at line 1",
+        );
+        check(&vector(r#"{"metric":{"a":"b"}}"#), r#"`{a="b"}` has no value"#);
+        check(&vector(r#"{"value":[1,"2"]}"#), "missing field `metric`");
+        check(&vector(r#"{"metric":{},"value":[1,"2","3"]}"#), "trailing characters at line 1");
+        check(&vector("[]"), "invalid type: sequence");
+        check(&vector(r#"1,"2",3"#), "a sample has a time and a value, nothing else");
+        check(&vector(r#"{"metric":{},"value":[1,"2"]},1,"2""#), "neither a list of series nor a time with a value");
+        check(&vector(r#""2""#), "neither a list of series nor a time with a value");
+        check(&vector("1"), "a time without a value");
+        let twice = r#"{"metric":{"a":"b"},"value":[1,"2"]}"#;
+        check(&vector(&format!("{twice},{twice}")), r#"its answer has two elements with the labels `{a="b"}`"#);
+        let histogram = r#"{"metric":{"a":"b"},"histogram":[1,{"count":"2","sum":"3","buckets":[[0,"1","2","3"]]}]}"#;
+        check(&vector(histogram), r#"the result has native histograms, which are not supported yet: `{a="b"}`"#);
+        check(&vector(r#"1,"2""#), "the result is not what `vector` stands for");
+        check(r#"{"resultType":"scalar","result":[]}"#, "the result is not what `scalar` stands for");
+        check(r#"{"resultType":"streams","result":[]}"#, "the result is not what `streams` stands for");
+        check(r#"{"resultType":"matrix","result":[]}"#, "expected an instant vector or a number, found a range vector");
+        check(r#"{"resultType":"scalar","result":"5"}"#, "invalid type: string");
+        check(r#"{"result":[]}"#, "missing field `resultType`");
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        check(&format!(r#"{{"resultType":"vector","result":[],"more":{deep}}}"#), "recursion limit exceeded");
+        check(&vector(&deep), "invalid type: sequence");
+    }
+
+    #[test]
+    fn reads_raw_samples() {
+        let from = Timestamp::from_millis(2000);
+        let check = |body: &str, expected: Result<&str, &str>| {
+            let sampled = samples(StatusCode::OK, success(body).as_bytes(), from).map_err(|error| error.to_string());
+            let text = sampled.map(|sampled| {
+                let shown = |series: &SampledSeries| {
+                    let samples = series.samples.iter().map(|it| format!("{}@{}", it.value, it.at.seconds()));
+                    format!("{} {}", series.labels, samples.collect::<Vec<_>>().join(" "))
+                };
+                sampled.series.iter().map(shown).collect::<Vec<_>>().join(", ")
+            });
+            assert_eq!(text.as_deref().map_err(String::as_str), expected, "{body}");
+        };
+        let matrix = |items: &str| format!(r#"{{"resultType":"matrix","result":[{items}]}}"#);
+        check(&matrix(""), Ok(""));
+        check(
+            &matrix(
+                r#"{"metric":{"a":"b"},"values":[[1.5,"1"],[2,"2"],[2.001,"NaN"]]},{"metric":{},"values":[[1,"1"]]}"#,
+            ),
+            Ok(r#"{a="b"} 2@2 NaN@2.001"#),
+        );
+        let malformed = "its answer is not that of a Prometheus API: ";
+        let disordered = format!(r#"{malformed}the samples of `{{a="b"}}` are not in order"#);
+        check(&matrix(r#"{"metric":{"a":"b"},"values":[[3,"1"],[3,"2"]]}"#), Err(&disordered));
+        check(
+            &matrix(r#"{"metric":{},"values":[[1e15,"1"]]}"#),
+            Err(&format!("{malformed}1000000000000000 is not a time")),
+        );
+        let histograms = r#"{"metric":{"a":"b"},"histograms":[[3,{"count":"2"}]]}"#;
+        check(&matrix(histograms), Err(r#"the result has native histograms, which are not supported yet: `{a="b"}`"#));
+        check(r#"{"resultType":"vector","result":[]}"#, Err("expected raw samples, found `vector`"));
     }
 }

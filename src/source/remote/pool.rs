@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::Stopwatch;
 use crate::evaluator::{Answered, Question, QuestionId};
-use crate::model::{SourceName, Timestamp, format_duration};
+use crate::model::{SourceName, Timestamp};
 use crate::source::{Sampled, Source};
 use crate::telemetry::{RemoteLabels, SourceLabel, Telemetry};
 use crate::transport::HttpClients;
@@ -101,7 +101,7 @@ impl RemoteSources {
         };
         let result = match tokio::time::timeout(timeout, asked).await {
             Ok(result) => result,
-            Err(_) => Err(late(source, timeout)),
+            Err(_) => Err(api.source.told_late(timeout)),
         };
         api.count(result.is_ok(), stopwatch);
         result
@@ -142,17 +142,16 @@ impl RemoteSources {
 impl Api {
     /// Asks when it is our turn, and tells everyone who waits for it.
     async fn see_through(self: Arc<Self>, query: String, at: Timestamp, within: Duration) {
-        let spec = self.source.spec();
-        let timeout = spec.timeout.min(within);
+        let timeout = self.source.spec().timeout.min(within);
         let stopwatch = Stopwatch::start();
         let asked = async {
             let _turn = self.turns.acquire().await;
             let left = timeout.saturating_sub(stopwatch.elapsed());
-            self.source.ask_within(&query, at, left).await
+            self.source.ask_once(&query, at, left).await
         };
         let result = match tokio::time::timeout(timeout, asked).await {
             Ok(result) => result,
-            Err(_) => Err(late(&spec.name, timeout)),
+            Err(_) => Err(self.source.told_late(timeout)),
         };
         self.count(result.is_ok(), stopwatch);
         let mut others = self.waiting().remove(&(query, at)).unwrap_or_default();
@@ -188,8 +187,4 @@ async fn received(answer: oneshot::Receiver<Result<Answered, String>>) -> Result
 
 fn unknown(source: &SourceName) -> String {
     format!("no source is named `{source}`")
-}
-
-fn late(source: &SourceName, timeout: Duration) -> String {
-    format!("source `{source}`: no answer within {}", format_duration(timeout))
 }
