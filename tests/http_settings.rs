@@ -185,3 +185,28 @@ fn connections_are_made_as_they_should_be() {
     assert_eq!(secrets, [(key, inline("hunter2")), (told, inline("hunter2")), (secret("proxy_url"), url)]);
     assert!(!format!("{options:?}").contains("hunter2"));
 }
+
+#[test]
+fn certificates_that_cannot_be_used_end_the_start() {
+    let home = tempfile::tempdir().unwrap();
+    let config = "route: {receiver: people}
+receivers: [{name: people, webhook_configs: [{url: 'http://127.0.0.1:9099/'}]}]
+source:
+  apis:
+    - {name: thanos, url: 'http://127.0.0.1:9', tls_config: {ca_file: ca.crt}, basic_auth: {username: a, password_file: b}}
+    - {name: mimir, url: 'http://127.0.0.1:9', tls_config: {cert_file: no.crt, key_file: no.key}}
+";
+    std::fs::write(home.path().join("atalaya.yaml"), config).unwrap();
+    std::fs::write(home.path().join("ca.crt"), "hello\n").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_atalaya"));
+    command.args(["run", "--listen", "127.0.0.1:0", "--config", "atalaya.yaml"]).current_dir(home.path());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let expected = "secrets and certificates that cannot be used:
+  read secret `source.apis[thanos].basic_auth.password` from `b`: No such file or directory (os error 2)
+  `source.apis[mimir]`: read certificate `no.crt`: No such file or directory (os error 2)
+  `source.apis[thanos]`: `ca.crt` holds no certificate in PEM
+";
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.ends_with(expected), "{told}");
+}

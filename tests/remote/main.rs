@@ -147,6 +147,20 @@ async fn a_query_is_asked_as_prometheus_wants_it() {
 }
 
 #[tokio::test]
+async fn a_large_answer_is_read() {
+    let api = Api::start(|_| async {
+        let element =
+            |at: usize| format!(r#"{{"metric":{{"__name__":"up","instance":"node-{at}"}},"value":[1,"{at}"]}}"#);
+        let elements = (0..20_000).map(element).collect::<Vec<_>>().join(",");
+        format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{elements}]}}}}"#)
+    })
+    .await;
+    let answered = ask(&api.url, PATIENT).await.unwrap();
+    let Value::Vector(elements) = answered.value else { panic!("a vector") };
+    assert_eq!((elements.len(), elements[19_999].value), (20_000, 19_999.0));
+}
+
+#[tokio::test]
 async fn an_api_that_takes_no_post_is_asked_with_get() {
     let api = Api::start(|asked: Asked| async move {
         if asked.method == Method::POST { (StatusCode::METHOD_NOT_ALLOWED, "") } else { (StatusCode::OK, NOTHING) }

@@ -28,7 +28,7 @@ impl Drop for Prometheus {
     }
 }
 
-#[expect(clippy::unwrap_used, reason = "part of a test")]
+#[expect(clippy::unwrap_used, clippy::print_stdout, reason = "part of a test, which says what it skips")]
 fn start(home: &Path) -> Option<(Prometheus, String)> {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = format!(
