@@ -363,6 +363,28 @@ async fn calls_go_through_the_proxy() {
     assert!(!direct.last().contains(SECRET));
 }
 
+/// The environment of a process that runs is not changed, so this test runs itself in another one.
+#[tokio::test]
+async fn calls_go_through_the_proxy_of_the_environment_when_told_so() {
+    const TARGET: &str = "ATALAYA_TEST_TARGET";
+    if let Ok(url) = std::env::var(TARGET) {
+        let proxy = ProxyOptions::Environment { headers: Vec::new() };
+        let connection = ConnectionOptions { tls: TlsOptions::default(), proxy };
+        let told = clients(HttpOptions { connection, ..HttpOptions::default() }, &[]);
+        assert_eq!(fetch(&told, "http://node.internal/metrics").await, Ok("proxied".to_owned()));
+        assert_eq!(fetch(&told, &url).await, Ok("direct".to_owned()));
+        return;
+    }
+    let (proxy, direct) = (Server::plain(|_| ok("proxied")).await, Server::plain(|_| ok("direct")).await);
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "calls_go_through_the_proxy_of_the_environment_when_told_so"]);
+    again.env(TARGET, format!("http://{}/", direct.address)).env("HTTP_PROXY", format!("http://{}", proxy.address));
+    again.env("NO_PROXY", "127.0.0.0/8");
+    let output = tokio::task::spawn_blocking(move || again.output()).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!((proxy.asked().len(), direct.asked().len()), (1, 1));
+}
+
 /// What a request of a receiver that goes through our client is answered.
 async fn send(clients: &HttpClients, url: Endpoint, body_secret: Option<(String, SecretName)>) -> Reply {
     let request = HttpRequest {
