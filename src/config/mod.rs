@@ -35,10 +35,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dispatch::RouteSpec;
+use crate::dispatch::{ForwardSpec, RouteSpec};
 use crate::engine::EngineSpec;
 use crate::evaluator::{EvaluatorSpec, Measure, ScrapeTarget};
-use crate::model::{IntegrationId, Labels, Problems, SecretName};
+use crate::model::{Compat, IntegrationId, Labels, Problems, SecretName};
 use crate::receiver::Receiver;
 use crate::rollout::RollbackSpec;
 use crate::rule::{AnnotateContext, RuleGroup};
@@ -100,7 +100,10 @@ impl Config {
         EngineSpec {
             route: self.route.clone(),
             receivers: self.receivers.clone(),
+            origins: self.secrets.iter().map(|(name, source)| (name.clone(), source.origin())).collect(),
             rollbacks: self.rollbacks.clone(),
+            alertmanagers: ForwardSpec::default(),
+            compat: Compat::default(),
             external_labels: self.external_labels.clone(),
             external_url: self.external_url.clone(),
         }

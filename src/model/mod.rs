@@ -4,6 +4,7 @@
 //! Alertmanager print them.
 
 mod alert;
+mod compat;
 mod duration;
 mod id;
 mod labels;
@@ -12,12 +13,15 @@ mod notification;
 mod place;
 mod regex;
 mod sample;
+mod secret;
 mod time;
 
 pub use alert::{Alert, AlertStatus};
+pub use compat::Compat;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use id::{
-    DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName, TargetId,
+    ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
+    Slot, TargetId,
 };
 pub use labels::{ALERT_NAME, Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
 pub use matcher::{MatchOp, Matcher, MatcherError};
@@ -28,4 +32,5 @@ pub use notification::{
 pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
+pub use secret::SecretText;
 pub use time::Timestamp;
