@@ -15,7 +15,8 @@ use atalaya::receiver::{
     Signature, Slack,
 };
 use atalaya::transport::{
-    HttpClient, SecretSource, Secrets, SigningKey, TOLERANCE, Transport, VerifyError, install_crypto_provider,
+    HttpClient, HttpClients, SecretSource, Secrets, SigningKey, TOLERANCE, Transport, VerifyError,
+    install_crypto_provider,
 };
 use axum::Router;
 use axum::body::Bytes;
@@ -94,7 +95,7 @@ async fn closed() -> String {
 fn transport(secrets: &[(&str, SecretSource)]) -> Transport {
     install_crypto_provider();
     let secrets = secrets.iter().map(|(name, source)| (SecretName::new(*name), source.clone()));
-    Transport::new(HttpClient::new().unwrap(), Secrets::new(secrets))
+    Transport::new(HttpClients::new(HttpClient::new().unwrap(), [], Secrets::new(secrets)).unwrap())
 }
 
 fn inline(value: &str) -> SecretSource {
@@ -114,9 +115,9 @@ fn post(url: Endpoint) -> HttpRequest {
         headers: vec![("idempotency-key".into(), "d_1".into())],
         body: serde_json::json!({"status": "firing"}),
         body_secret: None,
-        client: None,
         signature: None,
         timeout: PATIENT,
+        client: None,
     }
 }
 

@@ -5,7 +5,8 @@ use crate::model::Problems;
 
 use super::place::{Sheet, Spot};
 use super::raw::RawMain;
-use super::{Config, RawConfig, global, receivers, route, rules, scrape};
+use super::secret::SecretList;
+use super::{Config, RawConfig, global, receivers, route, rules, scrape, source};
 
 impl RawConfig {
     /// The configuration, or everything that is wrong with it: first the file itself, then each rule file.
@@ -17,10 +18,22 @@ impl RawConfig {
         let receivers =
             receivers::receivers(&mut sheet, main.receivers.as_deref().unwrap_or_default(), &global, &directory);
         let route = match &main.route {
-            Some(route) => route::root(&mut sheet, route, &receivers.names),
+            Some(route) => {
+                let before = sheet.count();
+                let spec = route::root(&mut sheet, route, &receivers.names);
+                if has_unread_receivers(&sheet, &main) {
+                    sheet.hush(before, |problem| problem.what.starts_with("no receiver is named"));
+                }
+                spec
+            }
             None => RouteSpec::default(),
         };
         let scrape = scrape::targets(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &global);
+        let mut secrets = SecretList { directory: &directory, secrets: receivers.secrets };
+        let mut clients = Vec::new();
+        let raw_source = main.source.clone().unwrap_or_default();
+        let sources = source::sources(&mut sheet, &raw_source, global.evaluation_interval, &mut secrets, &mut clients);
+        let secrets = secrets.secrets;
         let listen = global::web(&mut sheet, &main.web.clone().unwrap_or_default());
         let state_dir = global::state(&mut sheet, &main.state.clone().unwrap_or_default(), &directory);
         if is_readable {
@@ -34,7 +47,10 @@ impl RawConfig {
             route,
             receivers: receivers.integrations,
             rollbacks: receivers.rollbacks,
-            secrets: receivers.secrets,
+            secrets,
+            clients,
+            apis: sources.apis,
+            default_source: sources.default,
             external_labels: global.external_labels,
             external_url: global.external_url,
             evaluation_interval: global.evaluation_interval,
@@ -47,6 +63,14 @@ impl RawConfig {
             problems.extend(wrong);
         }
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+    }
+}
+
+/// Whether a receiver may have a name that could not be read, so that nobody can say which names there are.
+fn has_unread_receivers(sheet: &Sheet, main: &RawMain) -> bool {
+    match &main.receivers {
+        None => sheet.is_wounded(Spot::default(), "receivers"),
+        Some(receivers) => receivers.iter().any(|raw| sheet.is_wounded(raw.defined, "name")),
     }
 }
 

@@ -1,13 +1,16 @@
 //! YAML to checked values: `atalaya.yaml` and the rule files that it names.
 //!
-//! Two steps. `raw` and `read` take the files as they are written: unknown settings are refused, places are kept. Then
+//! Three steps. `tree` reads YAML, and `reader` fills the structs of `raw` with it as it is written: unknown settings are
+//! refused, places are kept. Then
 //! [`RawConfig::build`] checks everything and answers with a [`Config`], which works, or with every problem of every file
 //! at once, each with its place. It opens nothing and reads no environment, so a check runs anywhere, and the same code
-//! runs at start and on reload. Only one thing ends a file early: what is not YAML, or has another shape than the file
-//! it is meant to be.
+//! runs at start and on reload. Only one thing ends a file early: what is not YAML.
 
 mod raw;
 mod read;
+
+mod reader;
+mod tree;
 
 mod explain;
 mod hint;
@@ -20,7 +23,10 @@ mod expression;
 mod rules;
 
 mod global;
+mod relabel;
+mod http;
 mod scrape;
+mod source;
 
 mod rollback;
 mod secret;
@@ -38,11 +44,12 @@ use std::time::Duration;
 use crate::dispatch::{ForwardSpec, RouteSpec};
 use crate::engine::EngineSpec;
 use crate::evaluator::{EvaluatorSpec, Measure, ScrapeTarget};
-use crate::model::{Compat, IntegrationId, Labels, Problems, SecretName};
+use crate::model::{ClientName, Compat, IntegrationId, Labels, Problems, SecretName, SourceName};
 use crate::receiver::Receiver;
 use crate::rollout::RollbackSpec;
 use crate::rule::{AnnotateContext, RuleGroup};
-use crate::transport::SecretSource;
+use crate::source::RemoteSpec;
+use crate::transport::{HttpOptions, SecretSource};
 
 pub use read::RawConfig;
 
@@ -51,6 +58,10 @@ pub use read::RawConfig;
 pub struct Config {
     /// Who is measured.
     pub scrape: Vec<ScrapeTarget>,
+    /// The APIs that answer queries.
+    pub apis: Vec<RemoteSpec>,
+    /// Whom rules ask that do not say; the store that scrapes fill when it has no name.
+    pub default_source: SourceName,
     /// The rules, in the order of their files.
     pub groups: Vec<RuleGroup>,
     /// The rule files as they are named.
@@ -63,6 +74,8 @@ pub struct Config {
     pub rollbacks: Vec<RollbackSpec>,
     /// Where the secrets come from that the receivers name.
     pub secrets: Vec<(SecretName, SecretSource)>,
+    /// The clients that have settings of their own.
+    pub clients: Vec<(ClientName, HttpOptions)>,
     /// What is added to everything that leaves.
     pub external_labels: Labels,
     /// Where this Atalaya can be reached, without a final `/`; empty when nobody said.
@@ -80,6 +93,7 @@ impl Config {
     pub fn evaluator_spec(&self) -> EvaluatorSpec {
         let measure = |rollback: &RollbackSpec| Measure {
             id: rollback.id.clone(),
+            source: SourceName::embedded(),
             expr: rollback.guard.expr.clone(),
             key: rollback.key.clone(),
         };
@@ -92,6 +106,7 @@ impl Config {
                 external_labels: self.external_labels.clone(),
                 external_url: self.external_url.clone(),
             },
+            ..EvaluatorSpec::default()
         }
     }
 

@@ -21,7 +21,7 @@ use crate::evaluator::Evaluator;
 use crate::source::Scraper;
 use crate::state::{SqliteState, StateError};
 use crate::telemetry::Telemetry;
-use crate::transport::{HttpClient, HttpClientError, Secrets, Transport};
+use crate::transport::{HttpClient, HttpClientError, HttpClients, Secrets, Transport};
 use crate::web::{self, Web};
 
 use super::engine_loop::{EngineCommand, EngineLoop};
@@ -98,13 +98,14 @@ impl Daemon {
     pub async fn start(spec: DaemonSpec) -> Result<Self, DaemonError> {
         let DaemonSpec { config, data_dir, listen, clock, notes } = spec;
         let secrets = Secrets::new(config.secrets.iter().cloned());
-        secrets::check(&config, &secrets)?;
+        let http = HttpClient::new()?;
+        let clients = HttpClients::new(http.clone(), config.clients.iter().cloned(), secrets.clone())?;
+        secrets::check(&config, &secrets, &clients)?;
         let state = SqliteState::open(&data_dir)?;
         let rows = state.load()?;
         let listening = |source| DaemonError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
-        let http = HttpClient::new()?;
         let telemetry = Telemetry::new();
         let runtime = Handle::current();
         let (evaluator_in, evaluator_out) = mpsc::channel(SCRAPES_WAITING_MAX);
@@ -117,7 +118,7 @@ impl Daemon {
             state,
             clock: clock.clone(),
             telemetry: telemetry.clone(),
-            transport: Transport::new(http.clone(), secrets),
+            transport: Transport::new(clients),
             commands: engine_out,
             back: engine_in.clone(),
             notes,

@@ -52,8 +52,10 @@ text_ids! {
     SecretName;
     /// A scrape target: its job and URL.
     TargetId;
-    /// The settings of an HTTP client as the configuration names them: the path of the `http_config`.
+    /// A client with settings of its own: the path at which the configuration has them.
     ClientName;
+    /// Where queries are answered, as the configuration names it; the embedded source has no name.
+    SourceName;
 }
 
 /// What a secret's name begins with that is named by where it comes from.
@@ -90,6 +92,24 @@ impl SecretName {
     /// Whether the secret can be looked up although the configuration names it no more.
     pub fn is_lasting(&self) -> bool {
         self.file().is_some() || self.variable().is_some()
+    }
+}
+
+impl SourceName {
+    /// The store that scrapes fill.
+    pub fn embedded() -> Self {
+        Self::new("")
+    }
+
+    /// Whether it is the store that scrapes fill.
+    pub fn is_embedded(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Default for SourceName {
+    fn default() -> Self {
+        Self::embedded()
     }
 }
 

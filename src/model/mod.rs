@@ -12,6 +12,7 @@ mod matcher;
 mod notification;
 mod place;
 mod regex;
+mod relabel;
 mod sample;
 mod secret;
 mod time;
@@ -21,7 +22,7 @@ pub use compat::Compat;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use id::{
     ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
-    Slot, TargetId,
+    Slot, SourceName, TargetId,
 };
 pub use labels::{ALERT_NAME, Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
 pub use matcher::{MatchOp, Matcher, MatcherError};
@@ -31,6 +32,7 @@ pub use notification::{
 };
 pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
+pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use secret::SecretText;
 pub use time::Timestamp;
