@@ -315,7 +315,11 @@ impl Evaluator {
 
 impl Group {
     fn new(group: RuleGroup, store: &mut Store) -> Self {
-        let rules = group.rules.into_iter().map(|spec| Rule {
+        let alerts = group.rules.into_iter().filter_map(|rule| match rule {
+            crate::rule::Rule::Alert(alert) => Some(alert),
+            crate::rule::Rule::Record(_) => None,
+        });
+        let rules = alerts.map(|spec| Rule {
             sight: Sight::new(store, &spec.expr),
             instances: RuleInstances::new(spec.id.clone(), spec.timing()),
             spec,

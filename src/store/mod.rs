@@ -6,6 +6,7 @@
 //! clock: whoever owns it says when to trim.
 
 mod lineage;
+mod retain;
 mod selector;
 mod series;
 
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub use lineage::{Origin, TargetHistory};
+pub use retain::Retain;
 pub use selector::SelectorId;
 pub use series::{Append, Series, SeriesId};
 
