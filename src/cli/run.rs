@@ -22,7 +22,11 @@ const WORKERS: usize = 2;
 
 /// Runs the daemon until SIGINT or SIGTERM.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
-    let config = config::load(&arguments.config, &|path| std::fs::read_to_string(path))?;
+    let config = config::load_from(&arguments.config, config::Files::disk())?;
+    for finding in &config.lints {
+        let (lint, place) = (finding.lint, finding.problem.place.to_string());
+        tracing::warn!(lint, place, path = finding.problem.path, "{}", finding.problem.what);
+    }
     let spec = DaemonSpec {
         data_dir: arguments
             .data_dir

@@ -2,8 +2,8 @@
 //!
 //! No line is shown with a problem: too often a secret stands on it, and not under a name that gives it away.
 
-use reqwest::header::{HeaderName, HeaderValue};
 use super::place::Spanned;
+use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::model::{ClientName, SecretName};
 use crate::transport::{

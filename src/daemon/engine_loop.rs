@@ -147,9 +147,6 @@ impl EngineLoop {
     /// from memory; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is that they
     /// failed: they are tried again, and past their deadline a human is paged.
     fn carry_out(&mut self, step: Step, backlog: &mut Backlog) -> Vec<Event> {
-        for effect in step.immediate {
-            self.carry(effect);
-        }
         backlog.records.extend(step.records);
         let is_committed = backlog.records.is_empty() || self.commit(backlog);
         let mut refused = Vec::new();
@@ -231,6 +228,7 @@ impl EngineLoop {
             Note::Alert { .. }
             | Note::RollbackKeyless { .. }
             | Note::Orphaned { .. }
+            | Note::ForwardDropped { .. }
             | Note::EpisodeEnded { .. }
             | Note::GroupTold { .. } => return,
         };
