@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use atalaya::model::{ClientName, SecretName, Timestamp};
-use atalaya::receiver::{Endpoint, HttpRequest, Method, Reply, Request};
+use atalaya::receiver::{BodySecret, BodySecretValue, Endpoint, HttpRequest, Method, Reply, Request};
 use atalaya::transport::{
     Authentication, ClientCertificate, ClientError, ConnectionOptions, HttpClient, HttpClients, HttpOptions,
     OAuth2Options, Part, Pem, ProxyOptions, SecretSource, Secrets, TlsOptions, TlsVersion, Transport,
@@ -392,7 +392,11 @@ async fn send(clients: &HttpClients, url: Endpoint, body_secret: Option<(String,
         url,
         headers: Vec::new(),
         body: serde_json::json!({}),
-        body_secret,
+        body_secret: body_secret.map(|(pointer, name)| BodySecret {
+            pointer,
+            value: BodySecretValue::Named(name),
+            is_returned: false,
+        }),
         signature: None,
         timeout: PATIENT,
         client: Some(name()),
