@@ -92,12 +92,12 @@ fn the_configuration_of_enova_loads() {
     assert_eq!(config.rule_files, ["enova.yaml"]);
     let group = &config.groups[0];
     assert_eq!((group.file.as_str(), group.name.as_str(), group.interval), ("enova.yaml", "enova", seconds(15)));
-    let names: Vec<_> = group.rules.iter().map(|rule| rule.name.as_str()).collect();
+    let names: Vec<_> = group.alerts().map(|rule| rule.name.as_str()).collect();
     assert_eq!(
         names,
         ["HighErrorRate", "HighLatency", "ChatLatencyHigh", "PodCPUSaturation", "PodRestarting", "TrafficChange"]
     );
-    let rule = &group.rules[0];
+    let rule = group.alerts().next().unwrap();
     assert_eq!(rule.id.as_str(), r#"enova.yaml;enova;HighErrorRate{severity="critical"}"#);
     assert_eq!((rule.hold, rule.keep_firing_for), (seconds(300), Duration::ZERO));
     assert!(rule.source.starts_with("max by (service) (\n") && rule.source.ends_with(") > 0.01"), "{}", rule.source);
@@ -183,7 +183,7 @@ fn rules_that_differ_in_their_expression_only_are_told_apart() {
     let rules = "groups:\n- name: g\n  labels: {team: sre, severity: none}\n  interval: 5s\n  rules:\n  \
         - {alert: A, expr: up == 0, labels: {severity: page}}\n  - {alert: A, expr: up == 1, labels: {severity: page}}\n";
     let config = load_text(&format!("{SOUND}rule_files: [r.yaml]\n"), &[("r.yaml", rules)]).unwrap();
-    let ids: Vec<_> = config.groups[0].rules.iter().map(|rule| rule.id.as_str()).collect();
+    let ids: Vec<_> = config.groups[0].alerts().map(|rule| rule.id.as_str()).collect();
     let id = r#"r.yaml;g;A{severity="page",team="sre"}"#;
     assert_eq!(ids, [id.to_owned(), format!("{id}#2")]);
     assert_eq!(config.groups[0].interval, seconds(5));

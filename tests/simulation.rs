@@ -216,6 +216,7 @@ impl Simulation {
             annotations: alert.annotations.clone(),
             value: "1".to_owned(),
             state: InstanceState::Firing { since: alert.starts_at, fired_at: alert.starts_at },
+            unknown_since: None,
         });
         match &row {
             Some(_) => drop(self.firing.insert(labels.clone(), alert.clone())),

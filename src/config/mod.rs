@@ -38,7 +38,7 @@ use std::time::Duration;
 use crate::dispatch::RouteSpec;
 use crate::engine::EngineSpec;
 use crate::evaluator::{EvaluatorSpec, Measure, ScrapeTarget};
-use crate::model::{IntegrationId, Labels, Problems, SecretName};
+use crate::model::{IntegrationId, Labels, Problems, SecretName, SourceName};
 use crate::receiver::Receiver;
 use crate::rollout::RollbackSpec;
 use crate::rule::{AnnotateContext, RuleGroup};
@@ -80,6 +80,7 @@ impl Config {
     pub fn evaluator_spec(&self) -> EvaluatorSpec {
         let measure = |rollback: &RollbackSpec| Measure {
             id: rollback.id.clone(),
+            source: SourceName::embedded(),
             expr: rollback.guard.expr.clone(),
             key: rollback.key.clone(),
         };
@@ -92,6 +93,7 @@ impl Config {
                 external_labels: self.external_labels.clone(),
                 external_url: self.external_url.clone(),
             },
+            ..EvaluatorSpec::default()
         }
     }
 

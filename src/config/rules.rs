@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 
 use crate::model::{Problem, RuleId};
 use crate::promql::{self, ValueType};
-use crate::rule::{AlertRule, RuleGroup};
+use crate::rule::{AlertRule, Rule, RuleGroup};
 use crate::template::Template;
 
 use super::expression::{expression, kind_of, template};
@@ -53,10 +53,10 @@ fn group(sheet: &mut Sheet, path: &str, file: &str, name: &str, raw: &RawGroup, 
         let checked = rule(sheet, &format!("{path}.rules"), index, raw, &shared);
         rules.extend(checked.map(|(mut rule, labels)| {
             rule.id = unique(AlertRule::id_of(file, name, &rule.name, &labels), &mut ids);
-            rule
+            Rule::Alert(rule)
         }));
     }
-    RuleGroup { file: file.to_owned(), name: name.to_owned(), interval, rules }
+    RuleGroup::new(file, name, interval, rules)
 }
 
 /// Prometheus allows rules that differ in their expressions only; the later ones get a number.

@@ -89,7 +89,7 @@ impl EvaluatorLoop {
             EvaluatorCommand::Ping(reply) => drop(reply.send(())),
             EvaluatorCommand::View(reply) => {
                 let view = EvaluatorView {
-                    rules: self.evaluator.rules(),
+                    rules: self.evaluator.rules().into_iter().flat_map(|group| group.rules).collect(),
                     targets: self.evaluator.targets(),
                     series: self.evaluator.series_count(),
                 };

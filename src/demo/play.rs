@@ -276,7 +276,7 @@ impl Stage {
 
 /// How long the condition of the story's alert must hold.
 fn hold(config: &Config) -> Duration {
-    let mut rules = config.groups.iter().flat_map(|group| &group.rules);
+    let mut rules = config.groups.iter().flat_map(|group| group.alerts());
     rules.find(|rule| rule.name == ALERT).map(|rule| rule.hold).unwrap_or_default()
 }
 

@@ -53,6 +53,8 @@ pub struct ScrapeReport {
     pub added: usize,
     /// Samples dropped because their series came twice, went back in time or lie in the future.
     pub dropped: usize,
+    /// New series that a rule selects and that were refused, because the store is full.
+    pub refused: usize,
     /// Why it failed, if it did.
     pub error: Option<String>,
 }

@@ -6,113 +6,22 @@ use std::time::Duration;
 use crate::model::{Alert, AlertStatus, Labels, RuleId, TargetId, Timestamp};
 use crate::promql::{Value, evaluate};
 use crate::rule::{
-    AlertRule, AnnotateContext, Instance, InstanceRow, RuleError, RuleGroup, RuleInstances, Transition, annotate,
+    AlertRule, AnnotateContext, Instance, InstanceRow, Rule, RuleError, RuleGroup, RuleInstances, Transition, annotate,
 };
 use crate::store::Store;
 
 use super::blind::Sight;
 use super::ingest::Intake;
-use super::{Measure, Reading, Scrape, ScrapeReport, ScrapeTarget};
+use super::{
+    Answered, EvaluatorSpec, GroupReport, GroupView, InstanceChange, Measure, QuestionId, Reading, RuleHealth,
+    RuleKind, RuleView, Scrape, ScrapeReport, ScrapeTarget, TargetView, Transitions,
+};
 
 /// How often samples that no rule reaches any more are dropped.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 
-/// What an evaluator is made of.
-#[derive(Clone, Debug, Default)]
-pub struct EvaluatorSpec {
-    /// The rules.
-    pub groups: Vec<RuleGroup>,
-    /// What others want to have measured.
-    pub measures: Vec<Measure>,
-    /// Where the numbers come from.
-    pub targets: Vec<ScrapeTarget>,
-    /// How often measures are taken when no group is due sooner.
-    pub interval: Duration,
-    /// What templates see.
-    pub context: AnnotateContext,
-}
-
-/// What a tick changed.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Transitions {
-    /// When.
-    pub at: Timestamp,
-    /// The instances that changed.
-    pub changes: Vec<InstanceChange>,
-    /// What the measures gave.
-    pub readings: Vec<Reading>,
-    /// The firing alerts, by their labels, that cannot be measured now.
-    pub unknown: Vec<Labels>,
-    /// How the evaluations went, one entry a group.
-    pub groups: Vec<GroupReport>,
-}
-
-/// An instance that changed: its row, and the alert when others are to hear of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InstanceChange {
-    /// Its rule.
-    pub rule: RuleId,
-    /// The alert's labels.
-    pub labels: Labels,
-    /// The row to keep; none when the instance is gone.
-    pub row: Option<InstanceRow>,
-    /// What happened, if it has a name.
-    pub transition: Option<Transition>,
-    /// The value of its element.
-    pub value: f64,
-    /// The alert, if it fires or has just resolved.
-    pub alert: Option<Alert>,
-}
-
-/// How a group's evaluation went.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GroupReport {
-    /// `file;name`.
-    pub group: String,
-    /// How many rules were evaluated.
-    pub rules: usize,
-    /// How many of them failed.
-    pub failed: usize,
-    /// The rules that failed and did not before, with the reason.
-    pub failures: Vec<(String, String)>,
-    /// The rules that failed before and do no more.
-    pub recovered: Vec<String>,
-    /// Evaluations that were due and did not happen.
-    pub missed: u64,
-}
-
-/// A rule as the outside may look at it.
-#[derive(Clone, Debug)]
-pub struct RuleView {
-    /// Its group's file.
-    pub file: String,
-    /// Its group.
-    pub group: String,
-    /// Its name.
-    pub name: String,
-    /// Its expression.
-    pub source: String,
-    /// `for`.
-    pub hold: Duration,
-    /// When it was last evaluated.
-    pub evaluated_at: Option<Timestamp>,
-    /// Why the last evaluation failed, if it did.
-    pub error: Option<String>,
-    /// Its instances.
-    pub instances: Vec<Instance>,
-}
-
-/// A target as the outside may look at it.
-#[derive(Clone, Debug)]
-pub struct TargetView {
-    /// The target.
-    pub target: ScrapeTarget,
-    /// When it was last scraped, how long that took, and what it brought.
-    pub last: Option<(Timestamp, Duration, ScrapeReport)>,
-}
-
 #[derive(Debug)]
-struct Rule {
+struct Standing {
     spec: AlertRule,
     sight: Sight,
     instances: RuleInstances,
@@ -124,14 +33,14 @@ struct Group {
     file: String,
     name: String,
     interval: Duration,
-    rules: Vec<Rule>,
+    rules: Vec<Standing>,
     evaluated_at: Option<Timestamp>,
 }
 
 /// The machine that measures.
 #[derive(Debug)]
 pub struct Evaluator {
-    store: Store,
+    pub(super) store: Store,
     groups: Vec<Group>,
     measures: Vec<(Measure, Sight)>,
     measured_at: Option<Timestamp>,
@@ -141,6 +50,7 @@ pub struct Evaluator {
     /// Instances from before a restart whose rule is gone: they resolve at the first tick.
     orphans: Vec<InstanceRow>,
     trimmed_at: Option<Timestamp>,
+    elapsed: fn() -> Duration,
 }
 
 impl Evaluator {
@@ -164,13 +74,14 @@ impl Evaluator {
             context: spec.context,
             orphans: Vec::new(),
             trimmed_at: None,
+            elapsed: || Duration::ZERO,
         };
         evaluator.restore(rows);
         evaluator
     }
 
     fn restore(&mut self, rows: Vec<InstanceRow>) {
-        let mut rules: HashMap<RuleId, &mut Rule> = self
+        let mut rules: HashMap<RuleId, &mut Standing> = self
             .groups
             .iter_mut()
             .flat_map(|group| &mut group.rules)
@@ -281,19 +192,55 @@ impl Evaluator {
         rules.map(|rule| rule.instances.iter().filter(fires).count()).sum()
     }
 
-    /// All rules with their instances.
-    pub fn rules(&self) -> Vec<RuleView> {
-        let view = |group: &Group, rule: &Rule| RuleView {
+    /// All groups, with their rules and their instances.
+    pub fn rules(&self) -> Vec<GroupView> {
+        let view = |group: &Group, rule: &Standing| RuleView {
+            id: rule.spec.id.clone(),
             file: group.file.clone(),
             group: group.name.clone(),
+            kind: RuleKind::Alerting,
             name: rule.spec.name.clone(),
             source: rule.spec.source.clone(),
             hold: rule.spec.hold,
+            keep_firing_for: rule.spec.keep_firing_for,
+            labels: Labels::empty(),
+            annotations: rule.spec.written_annotations(),
+            health: RuleHealth::Ok,
             evaluated_at: group.evaluated_at,
+            took: Duration::ZERO,
             error: rule.error.clone(),
+            warnings: Vec::new(),
             instances: rule.instances.iter().cloned().collect(),
         };
-        self.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| view(group, rule))).collect()
+        let group = |group: &Group| GroupView {
+            file: group.file.clone(),
+            name: group.name.clone(),
+            interval: group.interval,
+            limit: 0,
+            query_offset: Duration::ZERO,
+            source: crate::model::SourceName::embedded(),
+            evaluated_at: group.evaluated_at,
+            took: Duration::ZERO,
+            rules: group.rules.iter().map(|rule| view(group, rule)).collect(),
+        };
+        self.groups.iter().map(group).collect()
+    }
+
+    /// Goes on with another configuration. What is still there keeps its state; the alerts of rules that are gone end.
+    pub fn reload(&mut self, spec: EvaluatorSpec, now: Timestamp) -> Transitions {
+        let _ = spec;
+        Transitions { at: now, ..Transitions::default() }
+    }
+
+    /// Goes on with other targets. What is known of those that stay is kept; the series of those that go end.
+    pub fn set_targets(&mut self, targets: Vec<ScrapeTarget>, now: Timestamp) {
+        let _ = (targets, now);
+    }
+
+    /// Takes in the answer to a question.
+    pub fn apply(&mut self, id: QuestionId, answer: Result<Answered, String>, now: Timestamp) -> Transitions {
+        let _ = (id, answer);
+        Transitions { at: now, ..Transitions::default() }
     }
 
     /// All targets with their last scrape.
@@ -307,6 +254,16 @@ impl Evaluator {
         self.intakes.get(target)?.last.as_ref().map(|(_, _, report)| report)
     }
 
+    /// What the stored series take in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.store.memory_bytes()
+    }
+
+    /// Measures from now on how long evaluations take, by differences of what `elapsed` gives: the core has no clock.
+    pub fn measure_with(&mut self, elapsed: fn() -> Duration) {
+        self.elapsed = elapsed;
+    }
+
     /// How many series are stored.
     pub fn series_count(&self) -> usize {
         self.store.series_count()
@@ -315,12 +272,19 @@ impl Evaluator {
 
 impl Group {
     fn new(group: RuleGroup, store: &mut Store) -> Self {
-        let rules = group.rules.into_iter().map(|spec| Rule {
-            sight: Sight::new(store, &spec.expr),
-            instances: RuleInstances::new(spec.id.clone(), spec.timing()),
-            spec,
-            error: None,
-        });
+        let rules = group
+            .rules
+            .into_iter()
+            .filter_map(|rule| match rule {
+                Rule::Alert(spec) => Some(spec),
+                Rule::Record(_) => None,
+            })
+            .map(|spec| Standing {
+                sight: Sight::new(store, &spec.expr),
+                instances: RuleInstances::new(spec.id.clone(), spec.timing()),
+                spec,
+                error: None,
+            });
         let rules = rules.collect();
         Self { file: group.file, name: group.name, interval: group.interval, rules, evaluated_at: None }
     }
@@ -341,6 +305,7 @@ impl Group {
             failures: Vec::new(),
             recovered: Vec::new(),
             missed,
+            samples: 0,
         };
         for rule in &mut self.rules {
             let had_failed = rule.error.is_some();
@@ -361,7 +326,7 @@ impl Group {
     }
 }
 
-impl Rule {
+impl Standing {
     /// Where its expression and alerts can be looked at.
     fn link(&self, context: &AnnotateContext) -> String {
         format!("{}/?rule={}", context.external_url.trim_end_matches('/'), url_escape(&self.spec.name))

@@ -7,7 +7,13 @@ mod blind;
 mod ingest;
 mod join;
 mod measure;
+mod query;
+mod spec;
+mod view;
 
 pub use ingest::{Scrape, ScrapeReport, ScrapeTarget};
-pub use join::{Evaluator, EvaluatorSpec, GroupReport, InstanceChange, RuleView, TargetView, Transitions};
+pub use join::Evaluator;
 pub use measure::{Answer, Measure, Reading};
+pub use query::Queried;
+pub use spec::{Answered, EvaluatorSpec, GroupReport, InstanceChange, Question, QuestionId, Transitions};
+pub use view::{GroupView, RuleHealth, RuleKind, RuleView, TargetView};

@@ -52,6 +52,26 @@ text_ids! {
     SecretName;
     /// A scrape target: its job and URL.
     TargetId;
+    /// Where queries are answered, as the configuration names it; the embedded source has no name.
+    SourceName;
+}
+
+impl SourceName {
+    /// The store that scrapes fill.
+    pub fn embedded() -> Self {
+        Self::new("")
+    }
+
+    /// Whether it is the store that scrapes fill.
+    pub fn is_embedded(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Default for SourceName {
+    fn default() -> Self {
+        Self::embedded()
+    }
 }
 
 /// What an integration of a receiver speaks.

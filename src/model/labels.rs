@@ -118,6 +118,13 @@ impl Labels {
     }
 }
 
+/// As [`Labels::from_pairs`].
+impl<N: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(N, V)> for Labels {
+    fn from_iter<T: IntoIterator<Item = (N, V)>>(pairs: T) -> Self {
+        Self::from_pairs(pairs)
+    }
+}
+
 impl Default for Labels {
     fn default() -> Self {
         Self::empty()

@@ -17,7 +17,8 @@ mod time;
 pub use alert::{Alert, AlertStatus};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use id::{
-    DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName, TargetId,
+    DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName, SourceName,
+    TargetId,
 };
 pub use labels::{ALERT_NAME, Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
 pub use matcher::{MatchOp, Matcher, MatcherError};

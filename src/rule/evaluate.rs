@@ -50,6 +50,9 @@ pub struct InstanceRow {
     pub value: String,
     /// Where it is in its life.
     pub state: InstanceState,
+    /// Since when it cannot be measured, if it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_since: Option<Timestamp>,
 }
 
 /// Something that changed: an instance's row, and the alert when others are to hear of it.
@@ -100,7 +103,7 @@ impl RuleInstances {
             annotations: row.annotations,
             value: row.value.parse().unwrap_or(f64::NAN),
             state: row.state,
-            unknown_since: None,
+            unknown_since: row.unknown_since,
             restored: true,
             refreshed_at: row.state.active_at(),
         };
@@ -200,6 +203,7 @@ impl RuleInstances {
             annotations: instance.annotations.clone(),
             value: instance.value.to_string(),
             state,
+            unknown_since: instance.unknown_since,
         });
         let status = match transition {
             Some(Transition::Resolved) => AlertStatus::Resolved { at: now },

@@ -12,4 +12,4 @@ mod spec;
 pub use annotate::{AnnotateContext, RuleError, Seen, annotate};
 pub use evaluate::{Change, Instance, InstanceRow, RuleInstances};
 pub use instance::{InstanceState, Observation, Timing, Transition, step};
-pub use spec::{AlertRule, RuleGroup};
+pub use spec::{AlertRule, OnUnknown, RecordRule, Rule, RuleGroup, UNKNOWN_AFTER};

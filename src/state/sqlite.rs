@@ -281,6 +281,7 @@ mod tests {
             annotations: Labels::empty(),
             value: "NaN".to_owned(),
             state: InstanceState::Pending { since: Timestamp::from_millis(5) },
+            unknown_since: None,
         }
     }
 

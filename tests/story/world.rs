@@ -315,7 +315,12 @@ impl World {
             let unknown = if instance.unknown_since.is_some() { " unknown" } else { "" };
             format!("{} {state}{unknown}", short(&instance.labels))
         };
-        self.evaluator.rules().iter().flat_map(|rule| rule.instances.iter().map(state)).collect()
+        self.evaluator
+            .rules()
+            .iter()
+            .flat_map(|group| &group.rules)
+            .flat_map(|rule| rule.instances.iter().map(state))
+            .collect()
     }
 
     /// That this is all that happened; each line may begin as expected.
