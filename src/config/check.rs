@@ -17,7 +17,14 @@ impl RawConfig {
         let receivers =
             receivers::receivers(&mut sheet, main.receivers.as_deref().unwrap_or_default(), &global, &directory);
         let route = match &main.route {
-            Some(route) => route::root(&mut sheet, route, &receivers.names),
+            Some(route) => {
+                let before = sheet.count();
+                let spec = route::root(&mut sheet, route, &receivers.names);
+                if has_unread_receivers(&sheet, &main) {
+                    sheet.hush(before, |problem| problem.what.starts_with("no receiver is named"));
+                }
+                spec
+            }
             None => RouteSpec::default(),
         };
         let scrape = scrape::targets(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &global);
@@ -47,6 +54,14 @@ impl RawConfig {
             problems.extend(wrong);
         }
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+    }
+}
+
+/// Whether a receiver may have a name that could not be read, so that nobody can say which names there are.
+fn has_unread_receivers(sheet: &Sheet, main: &RawMain) -> bool {
+    match &main.receivers {
+        None => sheet.is_wounded(Spot::default(), "receivers"),
+        Some(receivers) => receivers.iter().any(|raw| sheet.is_wounded(raw.defined, "name")),
     }
 }
 

@@ -1,13 +1,16 @@
 //! YAML to checked values: `atalaya.yaml` and the rule files that it names.
 //!
-//! Two steps. `raw` and `read` take the files as they are written: unknown settings are refused, places are kept. Then
+//! Three steps. `tree` reads YAML, and `reader` fills the structs of `raw` with it as it is written: unknown settings are
+//! refused, places are kept. Then
 //! [`RawConfig::build`] checks everything and answers with a [`Config`], which works, or with every problem of every file
 //! at once, each with its place. It opens nothing and reads no environment, so a check runs anywhere, and the same code
-//! runs at start and on reload. Only one thing ends a file early: what is not YAML, or has another shape than the file
-//! it is meant to be.
+//! runs at start and on reload. Only one thing ends a file early: what is not YAML.
 
 mod raw;
 mod read;
+
+mod reader;
+mod tree;
 
 mod explain;
 mod hint;

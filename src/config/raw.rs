@@ -1,19 +1,14 @@
 //! `atalaya.yaml` as it is written: one struct for each kind of settings, every value with its place.
 //!
 //! A setting that Prometheus or Alertmanager know and we do not yet is a field too, under `not_yet`: so it is refused by
-//! its name, along with everything else that is wrong, and never ignored. Any other name is refused by serde.
+//! its name, along with everything else that is wrong, and never ignored. Any other name is refused while it is read.
 
-use std::fmt;
-
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_saphyr::{Location, Spanned};
+use super::place::{Spanned, Spot};
+use super::reader::{Read, Reader, field};
+use super::tree::{Child, Value};
 
 /// A text with its place.
 pub(super) type Text = Spanned<String>;
-
-/// A list that may be left empty, its entries with their places.
-pub(super) type List<T> = Option<Vec<Spanned<T>>>;
 
 /// The settings of one struct and where they belong in the file.
 pub(super) struct Known {
@@ -33,11 +28,13 @@ macro_rules! settings {
         $(not_yet { $($later:ident)* })?
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Default, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
+        #[derive(Clone, Debug, Default)]
         pub(super) struct $name {
-            $(#[serde(rename = $text)] pub(super) $field: Option<$type>,)*
-            $($($later: Option<Spanned<IgnoredAny>>,)*)?
+            $(pub(super) $field: Option<$type>,)*
+            $(
+                #[doc = concat!("What is there of:", $(" ", stringify!($later),)*)]
+                later: Vec<(&'static str, Spot)>,
+            )?
         }
 
         impl $name {
@@ -49,12 +46,26 @@ macro_rules! settings {
             };
 
             $(
-                /// The settings that are there and not supported yet.
-                pub(super) fn not_yet(&self) -> Vec<(&'static str, Location)> {
-                    let all = [$((stringify!($later), &self.$later),)*];
-                    all.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?.referenced))).collect()
+                #[doc = concat!("The settings that are there and not supported yet, of:", $(" ", stringify!($later),)*)]
+                pub(super) fn not_yet(&self) -> Vec<(&'static str, Spot)> {
+                    self.later.clone()
                 }
             )?
+        }
+
+        impl Read for $name {
+            fn read<'t>(reader: &mut Reader<'_, 't>, child: &'t Child) -> Option<Self> {
+                let mut raw = Self::default();
+                let _later = reader.settings(child, &Self::KNOWN, &mut |reader, name, value| match name {
+                    $($text => raw.$field = field(reader, value),)*
+                    _ => {}
+                })?;
+                $(
+                    const _: &[&str] = &[$(stringify!($later),)*];
+                    raw.later = _later;
+                )?
+                Some(raw)
+            }
         }
     };
 }
@@ -275,7 +286,7 @@ settings! {
 }
 
 /// Every kind of settings.
-pub(super) const KNOWN: [Known; 15] = [
+pub(super) const KNOWN: &[Known] = &[
     RawMain::KNOWN,
     RawGlobal::KNOWN,
     RawScrapeConfig::KNOWN,
@@ -293,13 +304,6 @@ pub(super) const KNOWN: [Known; 15] = [
     RawRule::KNOWN,
 ];
 
-/// The rule files of a file that is otherwise not what it should be.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct RuleFilesOnly {
-    pub(super) rule_files: List<String>,
-}
-
 /// Names and values in the order in which they are written; a value that is left empty is the empty text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pairs(pub(super) Vec<Pair>);
@@ -311,27 +315,17 @@ pub(super) struct Pair {
     pub(super) value: Text,
 }
 
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Pairs;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("names with values")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Pairs, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((name, value)) = entries.next_entry::<Text, Option<Text>>()? {
-                    let value = value.unwrap_or_else(|| Text::new(String::new(), name.referenced, name.defined));
-                    pairs.push(Pair { name, value });
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-
-        deserializer.deserialize_map(Reader)
+impl Read for Pairs {
+    fn read<'t>(reader: &mut Reader<'_, 't>, child: &'t Child) -> Option<Self> {
+        let mut pairs = Vec::new();
+        reader.names(child, &mut |reader, entry| {
+            let name = entry.name.clone();
+            let value = match entry.value.node.value {
+                Value::Null => Some(Text::new(String::new(), name.referenced, name.defined)),
+                _ => Text::read(reader, &entry.value),
+            };
+            pairs.extend(value.map(|value| Pair { name, value }));
+        })?;
+        Some(Self(pairs))
     }
 }

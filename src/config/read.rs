@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::model::IntegrationKind;
 
 use super::place::{Sheet, Spot};
-use super::raw::{RawMain, RawRuleFile, RuleFilesOnly, Text};
+use super::raw::{RawMain, RawRuleFile, Text};
 use super::{global, receivers};
 
 /// A configuration as it is written, with its rule files.
@@ -19,7 +19,7 @@ pub struct RawConfig {
     /// Against which the paths in it are resolved.
     pub(super) directory: PathBuf,
     pub(super) sheet: Sheet,
-    /// `None` when it has not the shape of a configuration, which is noted.
+    /// `None` when it is not YAML, which is noted.
     pub(super) main: Option<RawMain>,
     pub(super) rule_files: Vec<RawRules>,
 }
@@ -30,7 +30,7 @@ pub(super) struct RawRules {
     /// As the configuration names it.
     pub(super) name: String,
     pub(super) sheet: Sheet,
-    /// `None` when it has not the shape of a rule file, which is noted.
+    /// `None` when it is not YAML, which is noted.
     pub(super) file: Option<RawRuleFile>,
 }
 
@@ -48,10 +48,7 @@ impl RawConfig {
             }
         };
         let main: Option<RawMain> = sheet.parse();
-        let names = match &main {
-            Some(main) => main.rule_files.clone(),
-            None => sheet.peek::<RuleFilesOnly>().and_then(|only| only.rule_files),
-        };
+        let names = main.as_ref().and_then(|main| main.rule_files.clone());
         let rule_files = read_rule_files(&names.unwrap_or_default(), &directory, &mut sheet, read);
         Self { directory, sheet, main, rule_files }
     }

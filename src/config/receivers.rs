@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_saphyr::Spanned;
 use url::Url;
 
 use crate::model::{IntegrationId, IntegrationKind, ReceiverName, SecretName};
@@ -13,7 +12,7 @@ use crate::rollout::RollbackSpec;
 use crate::transport::SecretSource;
 
 use super::global::{Global, slack_api_url};
-use super::place::{Sheet, Spot};
+use super::place::{Sheet, Spanned, Spot};
 use super::raw::{RawPagerDuty, RawReceiver, RawSlack, RawWebhook};
 use super::rollback::rollback;
 use super::secret::{SecretList, Setting, source};

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_saphyr::Spanned;
-
 use crate::dispatch::{GroupBy, RouteSpec};
 use crate::model::{MatchOp, Matcher, ReceiverName};
 
 use super::hint::did_you_mean;
-use super::place::Sheet;
+use super::place::{Sheet, Spanned};
 use super::raw::{Pairs, RawRoute, Text};
 use super::value::{duration, label_name_trouble, path_of, positive_duration};
 

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_saphyr::Spanned;
-
 use crate::model::{Problem, RuleId};
 use crate::promql::{self, ValueType};
 use crate::rule::{AlertRule, Rule, RuleGroup};
 use crate::template::Template;
 
 use super::expression::{expression, kind_of, template};
-use super::place::Sheet;
+use super::place::{Sheet, Spanned};
 use super::raw::{Pair, Pairs, RawGroup, RawRule};
 use super::read::RawRules;
 use super::value::{duration, label_name_trouble, path_of, positive_duration};
