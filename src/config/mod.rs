@@ -33,6 +33,8 @@ mod route;
 
 mod check;
 
+mod shown;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,7 @@ use crate::rule::{AnnotateContext, RuleGroup};
 use crate::transport::SecretSource;
 
 pub use read::RawConfig;
+pub use shown::shown;
 
 /// A configuration in which everything fits together.
 #[derive(Clone, Debug)]

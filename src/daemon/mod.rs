@@ -5,6 +5,8 @@
 //!                                        └→ notes: the log, and whoever watches
 //! ```
 
+mod backlog;
+mod config_file;
 mod crash;
 mod engine_loop;
 mod evaluator_loop;
@@ -12,4 +14,5 @@ mod run;
 mod secrets;
 mod watch;
 
+pub use config_file::{ConfigFile, Loading, Seen};
 pub use run::{Daemon, DaemonError, DaemonSpec};

@@ -5,4 +5,4 @@ mod migrate;
 mod sqlite;
 
 pub use error::StateError;
-pub use sqlite::{Rows, SqliteState};
+pub use sqlite::{RowKey, Rows, SqliteState};

@@ -88,12 +88,12 @@ impl SqliteState {
     }
 
     /// Puts records on disk, all or none.
-    pub fn commit(&mut self, records: &[Record]) -> Result<(), StateError> {
+    pub fn commit<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), StateError> {
         let path = self.path.clone();
         self.write(records).map_err(|source| from_sqlite(&path, source))
     }
 
-    fn write(&mut self, records: &[Record]) -> rusqlite::Result<()> {
+    fn write<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         for record in records {
             put(&transaction, record)?;
@@ -110,12 +110,12 @@ impl SqliteState {
 
     /// Whether the row of a record is on disk, as it is there or as it was. A note always is news.
     pub fn has_row(&self, record: &Record) -> Result<bool, StateError> {
-        let Some((table, columns, key)) = key_of(record) else { return Ok(false) };
-        let terms: Vec<String> = (1..).zip(columns).map(|(at, column)| format!("{column} = ?{at}")).collect();
-        let sql = format!("SELECT 1 FROM {table} WHERE {}", terms.join(" AND "));
+        let Some(key) = RowKey::of(record) else { return Ok(false) };
+        let sql = format!("SELECT 1 {}", key.place());
         let sqlite = |source| from_sqlite(&self.path, source);
         let mut statement = self.connection.prepare_cached(&sql).map_err(sqlite)?;
-        let found = statement.query_row(rusqlite::params_from_iter(key), |_| Ok(())).optional().map_err(sqlite)?;
+        let found =
+            statement.query_row(rusqlite::params_from_iter(key.values), |_| Ok(())).optional().map_err(sqlite)?;
         Ok(found.is_some())
     }
 
@@ -209,25 +209,42 @@ pub(super) fn from_sqlite(path: &Path, source: rusqlite::Error) -> StateError {
     }
 }
 
-/// The table of a record's row, the columns of its key, and their values; none for a note, which has no key.
-pub(super) fn key_of(record: &Record) -> Option<(&'static str, &'static [&'static str], Vec<String>)> {
-    Some(match record {
-        Record::Instance(rule, labels, _) => {
-            ("instance", &["rule", "labels"], vec![rule.as_str().to_owned(), labels.to_string()])
-        }
-        Record::Dispatch(DispatchRecord::Group(key, _)) => {
-            ("notification_group", &["key"], vec![key.as_str().to_owned()])
-        }
-        Record::Dispatch(DispatchRecord::Member(key, print, _)) => {
-            ("group_member", &["group_key", "fingerprint"], vec![key.as_str().to_owned(), print.to_string()])
-        }
-        Record::Dispatch(DispatchRecord::Lane(key, _)) => {
-            ("lane", &["subject", "integration"], vec![key.subject.clone(), key.integration.to_string()])
-        }
-        Record::Dispatch(DispatchRecord::Delivery(id, _)) => ("delivery", &["id"], vec![id.as_str().to_owned()]),
-        Record::Episode((key, _)) => ("episode", &["key"], vec![key.to_string()]),
-        Record::Note(_) => return None,
-    })
+/// Which row a record is about: its table and the values of its key's columns.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RowKey {
+    table: &'static str,
+    columns: &'static [&'static str],
+    values: Vec<String>,
+}
+
+impl RowKey {
+    /// The row of a record; none for a note, which is none's successor.
+    pub fn of(record: &Record) -> Option<Self> {
+        let (table, columns, values): (_, &'static [&'static str], _) = match record {
+            Record::Instance(rule, labels, _) => {
+                ("instance", &["rule", "labels"], vec![rule.as_str().to_owned(), labels.to_string()])
+            }
+            Record::Dispatch(DispatchRecord::Group(key, _)) => {
+                ("notification_group", &["key"], vec![key.as_str().to_owned()])
+            }
+            Record::Dispatch(DispatchRecord::Member(key, print, _)) => {
+                ("group_member", &["group_key", "fingerprint"], vec![key.as_str().to_owned(), print.to_string()])
+            }
+            Record::Dispatch(DispatchRecord::Lane(key, _)) => {
+                ("lane", &["subject", "integration"], vec![key.subject.clone(), key.integration.to_string()])
+            }
+            Record::Dispatch(DispatchRecord::Delivery(id, _)) => ("delivery", &["id"], vec![id.as_str().to_owned()]),
+            Record::Episode((key, _)) => ("episode", &["key"], vec![key.to_string()]),
+            Record::Note(_) => return None,
+        };
+        Some(Self { table, columns, values })
+    }
+
+    /// `FROM table WHERE` its columns have the values that are bound to `?1` and on.
+    fn place(&self) -> String {
+        let terms: Vec<String> = (1..).zip(self.columns).map(|(at, column)| format!("{column} = ?{at}")).collect();
+        format!("FROM {} WHERE {}", self.table, terms.join(" AND "))
+    }
 }
 
 /// The row of a record as it is kept; none when it is gone.
@@ -248,18 +265,17 @@ fn put(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
         let mut statement = transaction.prepare_cached("INSERT INTO audit (at, sentence, body) VALUES (?1, ?2, ?3)")?;
         return statement.execute(params![note.at().to_string(), note.to_string(), json(note)?]).map(drop);
     }
-    let Some((table, columns, mut values)) = key_of(record) else { return Ok(()) };
-    let sql = match body_of(record)? {
+    let Some(key) = RowKey::of(record) else { return Ok(()) };
+    let (sql, body) = match body_of(record)? {
         Some(body) => {
-            values.push(body);
-            let places: Vec<String> = (1..=values.len()).map(|at| format!("?{at}")).collect();
-            format!("INSERT OR REPLACE INTO {table} ({}, body) VALUES ({})", columns.join(", "), places.join(", "))
+            let (columns, count) = (key.columns.join(", "), key.columns.len());
+            let places: Vec<String> = (1..=count + 1).map(|at| format!("?{at}")).collect();
+            let sql = format!("INSERT OR REPLACE INTO {} ({columns}, body) VALUES ({})", key.table, places.join(", "));
+            (sql, Some(body))
         }
-        None => {
-            let terms: Vec<String> = (1..).zip(columns).map(|(at, column)| format!("{column} = ?{at}")).collect();
-            format!("DELETE FROM {table} WHERE {}", terms.join(" AND "))
-        }
+        None => (format!("DELETE {}", key.place()), None),
     };
+    let values = key.values.into_iter().chain(body);
     transaction.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(values)).map(drop)
 }
 
