@@ -37,6 +37,22 @@ pub struct NotificationLabels {
     pub result: &'static str,
 }
 
+/// Which source, as the configuration names it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct SourceLabel {
+    /// Its name.
+    pub source: String,
+}
+
+/// Which source, and how a query ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RemoteLabels {
+    /// The source's name.
+    pub source: String,
+    /// `ok` or `error`.
+    pub result: &'static str,
+}
+
 /// Which version of us it is.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct BuildLabels {
@@ -92,6 +108,12 @@ pub struct Telemetry {
     pub ingest_seconds: Histogram,
     /// Series held in memory.
     pub series: Gauge,
+    /// Queries of remote sources, by source and result.
+    pub remote_queries: Family<RemoteLabels, Counter>,
+    /// How long they took, waiting for their turn included.
+    pub remote_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
+    /// Questions that were answered with what another one asked.
+    pub remote_coalesced: Family<SourceLabel, Counter>,
     /// Evaluations of rules, by result.
     pub rule_evaluations: Family<ResultLabel, Counter>,
     /// Evaluations of groups that were due and did not happen.
@@ -122,7 +144,7 @@ impl Telemetry {
     /// Metrics that all stand at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("atalaya");
-        let histogram = || Histogram::new(SECONDS);
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let mut this = Self {
             registry: Arc::new(Registry::default()),
             service: ServiceTelemetry::new(&mut registry),
@@ -130,6 +152,9 @@ impl Telemetry {
             scrape_samples: Counter::default(),
             ingest_seconds: histogram(),
             series: Gauge::default(),
+            remote_queries: Family::default(),
+            remote_seconds: Family::new_with_constructor(histogram),
+            remote_coalesced: Family::default(),
             rule_evaluations: Family::default(),
             missed_evaluations: Counter::default(),
             tick_seconds: histogram(),
@@ -155,6 +180,22 @@ impl Telemetry {
             this.ingest_seconds.clone(),
         );
         registry.register("series", "Series held in memory", this.series.clone());
+        registry.register(
+            "remote_queries",
+            "Queries of remote sources, by source and result (ok, error)",
+            this.remote_queries.clone(),
+        );
+        registry.register_with_unit(
+            "remote_query",
+            "Queries of remote sources, waiting for their turn included",
+            Unit::Seconds,
+            this.remote_seconds.clone(),
+        );
+        registry.register(
+            "remote_queries_coalesced",
+            "Questions that were answered with what another one of the same text and time asked",
+            this.remote_coalesced.clone(),
+        );
         registry.register(
             "rule_evaluations",
             "Evaluations of rules, by result (ok, error)",

@@ -56,7 +56,7 @@ fn secrets_that_are_missing_are_told_at_the_start() {
     let home = home(&[("key", "hunter2\n"), ("hook", "hunter2:3"), ("empty", "\n")]);
     let output = atalaya(home.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let expected = "secrets that cannot be used:
+    let expected = "secrets and certificates that cannot be used:
   read secret `receivers[people].slack_configs[0].bot_token` from environment variable `ATALAYA_TEST_TOKEN`: environment variable not found
   read secret `receivers[people].pagerduty_configs[0].routing_key` from `no/such/file`: No such file or directory (os error 2)
   secret `receivers[people].pagerduty_configs[1].routing_key` is empty (file `empty`)

@@ -14,7 +14,8 @@ use atalaya::receiver::{
     Endpoint, Handle, HttpRequest, Method, Receiver, RenderContext, Reply, Request, Signature, Slack,
 };
 use atalaya::transport::{
-    HttpClient, SecretSource, Secrets, SigningKey, TOLERANCE, Transport, VerifyError, install_crypto_provider,
+    HttpClient, HttpClients, SecretSource, Secrets, SigningKey, TOLERANCE, Transport, VerifyError,
+    install_crypto_provider,
 };
 use axum::Router;
 use axum::body::Bytes;
@@ -93,7 +94,7 @@ async fn closed() -> String {
 fn transport(secrets: &[(&str, SecretSource)]) -> Transport {
     install_crypto_provider();
     let secrets = secrets.iter().map(|(name, source)| (SecretName::new(*name), source.clone()));
-    Transport::new(HttpClient::new().unwrap(), Secrets::new(secrets))
+    Transport::new(HttpClients::new(HttpClient::new().unwrap(), [], Secrets::new(secrets)).unwrap())
 }
 
 fn inline(value: &str) -> SecretSource {
@@ -109,6 +110,7 @@ fn post(url: Endpoint) -> HttpRequest {
         body_secret: None,
         signature: None,
         timeout: PATIENT,
+        client: None,
     }
 }
 

@@ -5,7 +5,8 @@ use crate::model::Problems;
 
 use super::place::{Sheet, Spot};
 use super::raw::RawMain;
-use super::{Config, RawConfig, global, receivers, route, rules, scrape};
+use super::secret::SecretList;
+use super::{Config, RawConfig, global, receivers, route, rules, scrape, source};
 
 impl RawConfig {
     /// The configuration, or everything that is wrong with it: first the file itself, then each rule file.
@@ -28,6 +29,11 @@ impl RawConfig {
             None => RouteSpec::default(),
         };
         let scrape = scrape::targets(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &global);
+        let mut secrets = SecretList { directory: &directory, secrets: receivers.secrets };
+        let mut clients = Vec::new();
+        let raw_source = main.source.clone().unwrap_or_default();
+        let sources = source::sources(&mut sheet, &raw_source, global.evaluation_interval, &mut secrets, &mut clients);
+        let secrets = secrets.secrets;
         let listen = global::web(&mut sheet, &main.web.clone().unwrap_or_default());
         let state_dir = global::state(&mut sheet, &main.state.clone().unwrap_or_default(), &directory);
         if is_readable {
@@ -41,7 +47,10 @@ impl RawConfig {
             route,
             receivers: receivers.integrations,
             rollbacks: receivers.rollbacks,
-            secrets: receivers.secrets,
+            secrets,
+            clients,
+            apis: sources.apis,
+            default_source: sources.default,
             external_labels: global.external_labels,
             external_url: global.external_url,
             evaluation_interval: global.evaluation_interval,

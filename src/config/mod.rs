@@ -23,7 +23,10 @@ mod expression;
 mod rules;
 
 mod global;
+mod relabel;
+mod http;
 mod scrape;
+mod source;
 
 mod rollback;
 mod secret;
@@ -43,11 +46,12 @@ use std::time::Duration;
 use crate::dispatch::RouteSpec;
 use crate::engine::EngineSpec;
 use crate::evaluator::{EvaluatorSpec, Measure, ScrapeTarget};
-use crate::model::{IntegrationId, Labels, Problems, SecretName, SourceName};
+use crate::model::{ClientName, IntegrationId, Labels, Problems, SecretName, SourceName};
 use crate::receiver::Receiver;
 use crate::rollout::RollbackSpec;
 use crate::rule::{AnnotateContext, RuleGroup};
-use crate::transport::SecretSource;
+use crate::source::RemoteSpec;
+use crate::transport::{HttpOptions, SecretSource};
 
 pub use read::RawConfig;
 pub use shown::shown;
@@ -57,6 +61,10 @@ pub use shown::shown;
 pub struct Config {
     /// Who is measured.
     pub scrape: Vec<ScrapeTarget>,
+    /// The APIs that answer queries.
+    pub apis: Vec<RemoteSpec>,
+    /// Whom rules ask that do not say; the store that scrapes fill when it has no name.
+    pub default_source: SourceName,
     /// The rules, in the order of their files.
     pub groups: Vec<RuleGroup>,
     /// The rule files as they are named.
@@ -69,6 +77,8 @@ pub struct Config {
     pub rollbacks: Vec<RollbackSpec>,
     /// Where the secrets come from that the receivers name.
     pub secrets: Vec<(SecretName, SecretSource)>,
+    /// The clients that have settings of their own.
+    pub clients: Vec<(ClientName, HttpOptions)>,
     /// What is added to everything that leaves.
     pub external_labels: Labels,
     /// Where this Atalaya can be reached, without a final `/`; empty when nobody said.

@@ -80,11 +80,12 @@ settings! {
         receivers "receivers": Vec<Spanned<RawReceiver>>,
         web "web": RawWeb,
         state "state": RawState,
+        source "source": RawSource,
     }
     not_yet {
         alerting remote_read remote_write otlp storage tracing runtime scrape_config_files
         inhibit_rules mute_time_intervals time_intervals templates
-        source slo_files rollout_files heartbeat schedules
+        slo_files rollout_files heartbeat schedules
     }
 }
 
@@ -124,6 +125,8 @@ settings! {
         metrics_path "metrics_path": Text,
         scheme "scheme": Text,
         static_configs "static_configs": Vec<Spanned<RawStaticConfig>>,
+        relabel_configs "relabel_configs": Vec<Spanned<RawRelabel>>,
+        metric_relabel_configs "metric_relabel_configs": Vec<Spanned<RawRelabel>>,
     }
     not_yet {
         honor_labels honor_timestamps track_timestamps_staleness params scrape_protocols fallback_scrape_protocol
@@ -132,7 +135,7 @@ settings! {
         label_limit label_name_length_limit label_value_length_limit keep_dropped_targets
         native_histogram_bucket_limit native_histogram_min_bucket_factor metric_name_validation_scheme
         metric_name_escaping_scheme scrape_failure_log_file basic_auth authorization oauth2 tls_config http_headers
-        proxy_url no_proxy proxy_from_environment proxy_connect_header relabel_configs metric_relabel_configs
+        proxy_url no_proxy proxy_from_environment proxy_connect_header
         aws_sd_configs azure_sd_configs consul_sd_configs digitalocean_sd_configs dns_sd_configs docker_sd_configs
         dockerswarm_sd_configs ec2_sd_configs ecs_sd_configs elasticache_sd_configs msk_sd_configs rds_sd_configs eureka_sd_configs file_sd_configs gce_sd_configs hetzner_sd_configs
         http_sd_configs ionos_sd_configs kubernetes_sd_configs kuma_sd_configs lightsail_sd_configs linode_sd_configs
@@ -147,6 +150,19 @@ settings! {
     RawStaticConfig in "in an entry of `static_configs`" {
         targets "targets": Vec<Text>,
         labels "labels": Pairs,
+    }
+}
+
+settings! {
+    /// A rule of relabeling.
+    RawRelabel in "in a relabel rule" {
+        source_labels "source_labels": Vec<Text>,
+        separator "separator": Text,
+        regex "regex": Text,
+        modulus "modulus": Spanned<u64>,
+        target_label "target_label": Text,
+        replacement "replacement": Text,
+        action "action": Text,
     }
 }
 
@@ -285,12 +301,132 @@ settings! {
     }
 }
 
+settings! {
+    /// How calls are made: `http_config`, and the same settings inline.
+    RawHttpConfig in "in an `http_config`" {
+        basic_auth "basic_auth": Spanned<RawBasicAuth>,
+        authorization "authorization": Spanned<RawAuthorization>,
+        bearer_token "bearer_token": Text,
+        bearer_token_file "bearer_token_file": Text,
+        oauth2 "oauth2": Spanned<RawOAuth2>,
+        tls_config "tls_config": Spanned<RawTlsConfig>,
+        http_headers "http_headers": Named<RawHttpHeader>,
+        follow_redirects "follow_redirects": bool,
+        enable_http2 "enable_http2": bool,
+        proxy_url "proxy_url": Text,
+        no_proxy "no_proxy": Text,
+        proxy_from_environment "proxy_from_environment": Spanned<bool>,
+        proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
+    }
+}
+
+settings! {
+    /// A name and a password.
+    RawBasicAuth in "under `basic_auth`" {
+        username "username": Text,
+        username_file "username_file": Text,
+        password "password": Text,
+        password_file "password_file": Text,
+    }
+    not_yet { username_ref password_ref }
+}
+
+settings! {
+    /// The `Authorization` header.
+    RawAuthorization in "under `authorization`" {
+        scheme "type": Text,
+        credentials "credentials": Text,
+        credentials_file "credentials_file": Text,
+    }
+    not_yet { credentials_ref }
+}
+
+settings! {
+    /// OAuth 2's client credentials.
+    RawOAuth2 in "under `oauth2`" {
+        client_id "client_id": Text,
+        client_secret "client_secret": Text,
+        client_secret_file "client_secret_file": Text,
+        scopes "scopes": Vec<Text>,
+        token_url "token_url": Text,
+        endpoint_params "endpoint_params": Pairs,
+        tls_config "tls_config": Spanned<RawTlsConfig>,
+        proxy_url "proxy_url": Text,
+        no_proxy "no_proxy": Text,
+        proxy_from_environment "proxy_from_environment": Spanned<bool>,
+        proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
+    }
+    not_yet {
+        client_secret_ref grant_type client_certificate_key client_certificate_key_file client_certificate_key_ref
+        client_certificate_key_id signature_algorithm iss audience claims
+    }
+}
+
+settings! {
+    /// Whose certificates are trusted, and which one is shown.
+    RawTlsConfig in "under `tls_config`" {
+        ca "ca": Text,
+        ca_file "ca_file": Text,
+        cert "cert": Text,
+        cert_file "cert_file": Text,
+        key "key": Text,
+        key_file "key_file": Text,
+        server_name "server_name": Text,
+        insecure_skip_verify "insecure_skip_verify": bool,
+        min_version "min_version": Text,
+        max_version "max_version": Text,
+    }
+    not_yet { ca_ref cert_ref key_ref }
+}
+
+settings! {
+    /// The values of a header.
+    RawHttpHeader in "under a name of `http_headers`" {
+        values "values": Vec<Text>,
+        secrets "secrets": Vec<Text>,
+        files "files": Vec<Text>,
+    }
+}
+
+settings! {
+    /// Where numbers come from.
+    RawSource in "under `source`" {
+        default "default": Text,
+        apis "apis": Vec<Spanned<RawApi>>,
+    }
+}
+
+settings! {
+    /// An API that answers as Prometheus does.
+    RawApi in "in an entry of `source.apis`" {
+        name "name": Text,
+        url "url": Text,
+        timeout "timeout": Text,
+        max_concurrency "max_concurrency": Spanned<u64>,
+        params "params": Named<Vec<Text>>,
+        basic_auth "basic_auth": Spanned<RawBasicAuth>,
+        authorization "authorization": Spanned<RawAuthorization>,
+        bearer_token "bearer_token": Text,
+        bearer_token_file "bearer_token_file": Text,
+        oauth2 "oauth2": Spanned<RawOAuth2>,
+        tls_config "tls_config": Spanned<RawTlsConfig>,
+        http_headers "http_headers": Named<RawHttpHeader>,
+        follow_redirects "follow_redirects": bool,
+        enable_http2 "enable_http2": bool,
+        proxy_url "proxy_url": Text,
+        no_proxy "no_proxy": Text,
+        proxy_from_environment "proxy_from_environment": Spanned<bool>,
+        proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
+    }
+}
+
 /// Every kind of settings.
 pub(super) const KNOWN: &[Known] = &[
     RawMain::KNOWN,
     RawGlobal::KNOWN,
     RawScrapeConfig::KNOWN,
     RawStaticConfig::KNOWN,
+    RawRelabel::KNOWN,
     RawRoute::KNOWN,
     RawReceiver::KNOWN,
     RawSlack::KNOWN,
@@ -302,6 +438,14 @@ pub(super) const KNOWN: &[Known] = &[
     RawRuleFile::KNOWN,
     RawGroup::KNOWN,
     RawRule::KNOWN,
+    RawHttpConfig::KNOWN,
+    RawBasicAuth::KNOWN,
+    RawAuthorization::KNOWN,
+    RawOAuth2::KNOWN,
+    RawTlsConfig::KNOWN,
+    RawHttpHeader::KNOWN,
+    RawSource::KNOWN,
+    RawApi::KNOWN,
 ];
 
 /// Names and values in the order in which they are written; a value that is left empty is the empty text.
@@ -327,5 +471,23 @@ impl Read for Pairs {
             pairs.extend(value.map(|value| Pair { name, value }));
         })?;
         Some(Self(pairs))
+    }
+}
+
+/// Settings by names that are free, in the order in which they are written.
+#[derive(Clone, Debug)]
+pub(super) struct Named<T>(pub(super) Vec<(Text, T)>);
+
+impl<T: Read + Default> Read for Named<T> {
+    fn read<'t>(reader: &mut Reader<'_, 't>, child: &'t Child) -> Option<Self> {
+        let mut named = Vec::new();
+        reader.names(child, &mut |reader, entry| {
+            let value = match entry.value.node.value {
+                Value::Null => Some(T::default()),
+                _ => T::read(reader, &entry.value),
+            };
+            named.extend(value.map(|value| (entry.name.clone(), value)));
+        })?;
+        Some(Self(named))
     }
 }

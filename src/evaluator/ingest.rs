@@ -93,6 +93,16 @@ impl Intake {
         self.known.retain(|_, known| known.id.is_none_or(|id| !dropped.contains(&id)));
     }
 
+    /// Forgets which series nobody wanted, so that the next scrape asks again: someone may want them now.
+    pub(super) fn forget_unwanted(&mut self) {
+        self.known.retain(|_, known| known.id.is_some());
+    }
+
+    /// Goes on with the same target, asked in another way.
+    pub(super) fn set_target(&mut self, target: ScrapeTarget) {
+        self.target = target;
+    }
+
     /// Stores a scrape and what it says of the target itself.
     pub(super) fn take_in(&mut self, store: &mut Store, scrape: &Scrape) -> ScrapeReport {
         self.scrapes += 1;

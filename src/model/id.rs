@@ -52,6 +52,8 @@ text_ids! {
     SecretName;
     /// A scrape target: its job and URL.
     TargetId;
+    /// A client with settings of its own: the path at which the configuration has them.
+    ClientName;
     /// Where queries are answered, as the configuration names it; the embedded source has no name.
     SourceName;
 }

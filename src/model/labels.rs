@@ -209,6 +209,17 @@ impl LabelsBuilder {
         self.pairs.iter().find(|(other, _)| &**other == name).map_or("", |(_, value)| value)
     }
 
+    /// Names and values, in order of names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        self.pairs.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Removes the labels whose name does not pass.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> &mut Self {
+        self.pairs.retain(|(name, _)| keep(name));
+        self
+    }
+
     /// The set.
     pub fn build(self) -> Labels {
         Labels(self.pairs.into())

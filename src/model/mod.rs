@@ -11,14 +11,15 @@ mod matcher;
 mod notification;
 mod place;
 mod regex;
+mod relabel;
 mod sample;
 mod time;
 
 pub use alert::{Alert, AlertStatus};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use id::{
-    DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName, SourceName,
-    TargetId,
+    ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
+    SourceName, TargetId,
 };
 pub use labels::{ALERT_NAME, Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
 pub use matcher::{MatchOp, Matcher, MatcherError};
@@ -28,5 +29,6 @@ pub use notification::{
 };
 pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
+pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use time::Timestamp;

@@ -20,7 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest};
 
-use crate::model::{DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
+use crate::model::{ClientName, DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
 
 pub use outcome::Outcome;
 pub use pagerduty::PagerDuty;
@@ -142,6 +142,8 @@ pub struct HttpRequest {
     pub signature: Option<Signature>,
     /// How long the whole call may take.
     pub timeout: Duration,
+    /// The client that makes it; the shared one when it has no settings of its own.
+    pub client: Option<ClientName>,
 }
 
 /// An HTTP method.
@@ -180,6 +182,8 @@ pub struct SlackRequest {
     pub call: SlackCall,
     /// How long the whole call may take.
     pub timeout: Duration,
+    /// The client that makes it; the shared one when it has no settings of its own.
+    pub client: Option<ClientName>,
 }
 
 /// A method of Slack's Web API with its arguments.

@@ -62,6 +62,7 @@ impl PagerDuty {
             body_secret: Some(("/routing_key".to_owned(), self.routing_key.clone())),
             signature: None,
             timeout: self.timeout,
+            client: None,
         })
     }
 

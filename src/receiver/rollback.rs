@@ -47,6 +47,7 @@ impl Rollback {
             body_secret: None,
             signature: Some(Signature { id, secret: self.secret.clone() }),
             timeout: self.timeout,
+            client: None,
         })
     }
 

@@ -74,6 +74,7 @@ impl Slack {
             token: self.token.clone(),
             call,
             timeout: self.timeout,
+            client: None,
         })
     }
 

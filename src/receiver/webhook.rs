@@ -38,6 +38,7 @@ impl Webhook {
             body_secret: None,
             signature: None,
             timeout: self.timeout,
+            client: None,
         })
     }
 

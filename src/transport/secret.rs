@@ -37,6 +37,11 @@ impl fmt::Debug for SecretSource {
 pub struct SecretValue(String);
 
 impl SecretValue {
+    /// A value that was not looked up but given to us, as tokens are.
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The value itself.
     pub fn expose(&self) -> &str {
         &self.0

@@ -88,7 +88,7 @@ fn a_failed_scrape_neither_fires_nor_resolves() {
     world.run_to("03:00");
     let told = world.transcript().len();
     world.lose("a:1", "connection refused");
-    world.run_to("30:00");
+    world.run_to("18:00");
     assert_eq!(world.transcript().len(), told, "something was said while nothing was known");
     assert_eq!(world.states(), ["Hot{service=a} firing unknown"]);
     world.show("a:1", &page(40.0, 0.0));
@@ -130,7 +130,34 @@ fn a_target_that_stays_away_for_longer_than_the_store_remembers_is_still_unknown
     world.run_to("03:00");
     world.lose("a:1", "connection refused");
     world.run_to("240:00");
-    assert_eq!(world.states(), ["Hot{service=a} firing unknown"]);
+    let own = "AlertUnknown{file=rules.yaml,group=g,rule=Hot} firing";
+    assert_eq!(world.states(), ["Hot{service=a} firing unknown", own]);
+}
+
+#[test]
+fn an_alert_that_is_unknown_for_too_long_is_told_over_a_restart_until_it_is_known() {
+    let mut world = world();
+    world.show("a:1", &page(40.0, 0.0));
+    world.run_to("03:00");
+    world.lose("a:1", "connection refused");
+    let told = world.transcript().len();
+    world.run_to("12:00");
+    world.restart();
+    world.run_to("18:00");
+    let since = |world: &World| world.transcript()[told..].to_vec();
+    assert_eq!(since(&world), [""; 0]);
+    world.run_to("19:00");
+    let own = "AlertUnknown{file=rules.yaml,group=g,rule=Hot}";
+    assert_eq!(since(&world)[0], format!("18:15 alert firing {own}"));
+    assert!(since(&world).iter().all(|line| !line.contains("rollback")), "{:?}", since(&world));
+    let told = world.transcript().len();
+    world.restart();
+    world.run_to("30:00");
+    assert_eq!(world.transcript().len(), told, "{:?}", &world.transcript()[told..]);
+    world.show("a:1", &page(40.0, 0.0));
+    world.run_to("31:00");
+    assert_eq!(world.transcript()[told], format!("30:15 alert resolved {own}"));
+    assert_eq!(world.states(), ["Hot{service=a} firing"]);
 }
 
 #[test]
