@@ -1,5 +1,6 @@
 //! The commands: what a person types, and what they read.
 
+mod check;
 mod demo;
 mod log;
 mod run;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Runs the daemon until it is interrupted.
     Run(RunArguments),
+    /// Says what is wrong with configurations and rule files: exits 1 when something is.
+    Check(CheckArguments),
     /// Plays a canary that goes bad, over real HTTP on this machine: an alert, a message, a page and a rollback.
     Demo(DemoArguments),
 }
@@ -62,6 +65,17 @@ pub struct RunArguments {
     /// Do not load the configuration anew when one of its files has changed.
     #[arg(long = "no-watch")]
     pub no_watch: bool,
+}
+
+/// What `atalaya check` is told.
+#[derive(Debug, clap::Args)]
+pub struct CheckArguments {
+    /// Configurations and rule files; `-`, or none at all, is standard input.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Exit with status 3 when something is probably not meant.
+    #[arg(long)]
+    pub lint_fatal: bool,
 }
 
 /// What `atalaya demo` is told.
@@ -100,6 +114,7 @@ pub fn main() -> ExitCode {
             log::install(arguments.log_format, log_level.unwrap_or("info"));
             run::run(&run)
         }
+        Command::Check(arguments) => check::check(&arguments),
         Command::Demo(demo) => demo::demo(demo, arguments.log_format, log_level),
     };
     match result {

@@ -196,15 +196,16 @@ impl Sheet {
     }
 
     /// What is wrong, from top to bottom.
-    pub(super) fn into_problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
+    pub(super) fn take_problems(&mut self) -> Vec<Problem> {
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
         let more = self.hushed.iter().filter(|problem| problem.path == MORE).count();
         if more > 0 {
             let what = format!("{more} more problems are not shown");
-            let place = Place { file: self.file, line: None, column: None };
-            self.problems.push(Problem { place, path: String::new(), what, hint: None, snippet: String::new() });
+            let place = Place { file: self.file.clone(), line: None, column: None };
+            problems.push(Problem { place, path: String::new(), what, hint: None, snippet: String::new() });
         }
-        self.problems
+        problems
     }
 
     fn push(&mut self, spot: Spot, path: &str, what: String, snippet: String) -> &mut Problem {

@@ -186,9 +186,6 @@ impl EngineLoop {
     /// from memory; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is that they
     /// failed: they are tried again, and past their deadline a human is paged.
     fn carry_out(&mut self, step: Step, backlog: &mut Backlog) -> Vec<Event> {
-        for effect in step.immediate {
-            self.carry(effect);
-        }
         let has_nothing = step.records.is_empty() && backlog.len() == 0;
         let is_committed = has_nothing || self.commit(step.records, backlog);
         let mut refused = Vec::new();
@@ -266,6 +263,7 @@ impl EngineLoop {
             Note::Alert { .. }
             | Note::RollbackKeyless { .. }
             | Note::Orphaned { .. }
+            | Note::ForwardDropped { .. }
             | Note::EpisodeEnded { .. }
             | Note::GroupTold { .. } => return,
         };
