@@ -8,7 +8,8 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
-use crate::daemon::{Cause, ConfigFile, Daemon, DaemonSpec, Loading, ServiceSpec};
+use crate::config::Config;
+use crate::daemon::{Cause, ConfigFile, Daemon, DaemonSpec, Loading, ServiceSpec, warn_of};
 
 use super::RunArguments;
 
@@ -21,9 +22,15 @@ const WORKERS: usize = 2;
 
 /// Runs the daemon until SIGINT or SIGTERM. SIGHUP loads its configuration anew.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
-    let file = ConfigFile { path: arguments.config.clone() };
+    let compat = match arguments.compat.as_deref() {
+        Some("strict") => Some("strict"),
+        Some(_) => Some("default"),
+        None => None,
+    };
+    let file = ConfigFile { path: arguments.config.clone(), compat };
     let Loading { config, shown, seen } = file.load();
     let config = config?;
+    warn_of(&config);
     let data_dir = arguments.data_dir.clone().or_else(|| config.state_dir.clone());
     let data_dir = data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
     let listen = arguments.listen.or(config.listen).unwrap_or(LISTEN);
@@ -33,7 +40,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
             shown,
             is_watching: !arguments.no_watch,
             has_lifecycle: arguments.has_lifecycle,
-            flags: flags(arguments, &data_dir, listen),
+            flags: flags(arguments, &config, &data_dir, listen),
             is_listen_given: arguments.listen.is_some(),
             is_data_dir_given: arguments.data_dir.is_some(),
         },
@@ -67,8 +74,9 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The options as they count, for whoever asks how this was started.
-fn flags(arguments: &RunArguments, data_dir: &Path, listen: SocketAddr) -> Vec<(String, String)> {
+fn flags(arguments: &RunArguments, config: &Config, data_dir: &Path, listen: SocketAddr) -> Vec<(String, String)> {
     [
+        ("compat", if config.compat.is_strict() { "strict" } else { "default" }.to_owned()),
         ("config", arguments.config.display().to_string()),
         ("data-dir", data_dir.display().to_string()),
         ("listen", listen.to_string()),

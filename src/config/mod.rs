@@ -60,7 +60,7 @@ use crate::source::RemoteSpec;
 use crate::store::Retain;
 use crate::transport::{HttpOptions, SecretSource};
 
-pub use files::Files;
+pub use files::{Files, list};
 pub use lint::{Finding, LINTS, Lint};
 pub use read::RawConfig;
 pub use shown::shown;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Files, RawConfig};
 use crate::model::Problems;
 
 /// Where a configuration is, and what the command line says about it.
@@ -19,6 +19,8 @@ use crate::model::Problems;
 pub struct ConfigFile {
     /// The main file.
     pub path: PathBuf,
+    /// Whose ways are followed, whatever the file says: `default` or `strict`.
+    pub compat: Option<&'static str>,
 }
 
 /// What came of loading a configuration.
@@ -36,8 +38,17 @@ pub struct Loading {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen(BTreeMap<PathBuf, Print>);
 
-/// A fingerprint of a file, or why there is none.
-type Print = Result<[u8; 32], io::ErrorKind>;
+/// A fingerprint of what is at a path, or why there is none.
+type Print = Result<Held, io::ErrorKind>;
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Held {
+    /// A text with this hash.
+    Text([u8; 32]),
+    /// A directory in which patterns are looked for; its names have this hash.
+    Names([u8; 32]),
+}
 
 impl ConfigFile {
     /// Reads everything anew.
@@ -54,7 +65,16 @@ impl ConfigFile {
             }
             result
         };
-        let config = config::load(&self.path, &read);
+        let list = |directory: &Path| {
+            let result = config::list(directory);
+            seen.borrow_mut().0.insert(directory.to_owned(), print_of_names(&result));
+            result
+        };
+        let mut raw = RawConfig::read_from(&self.path, Files { read: &read, list: &list });
+        if let Some(compat) = self.compat {
+            raw.set_compat(compat);
+        }
+        let config = raw.build();
         let shown = config::shown(&main.into_inner());
         Loading { config, shown, seen: seen.into_inner() }
     }
@@ -63,8 +83,15 @@ impl ConfigFile {
 impl Seen {
     /// What the same files hold now.
     pub fn again(&self) -> Self {
-        let look = |path: &PathBuf| (path.clone(), print_of(&std::fs::read_to_string(path)));
-        Self(self.0.keys().map(look).collect())
+        let look = |(path, print): (&PathBuf, &Print)| {
+            let print = match print {
+                Ok(Held::Names(_)) => print_of_names(&config::list(path)),
+                Ok(Held::Text(_)) | Err(_) if path.is_dir() => print_of_names(&config::list(path)),
+                Ok(Held::Text(_)) | Err(_) => print_of(&std::fs::read_to_string(path)),
+            };
+            (path.clone(), print)
+        };
+        Self(self.0.iter().map(look).collect())
     }
 
     /// How many files these are.
@@ -75,7 +102,18 @@ impl Seen {
 
 fn print_of(result: &io::Result<String>) -> Print {
     match result {
-        Ok(text) => Ok(Sha256::digest(text).into()),
+        Ok(text) => Ok(Held::Text(Sha256::digest(text).into())),
+        Err(error) => Err(error.kind()),
+    }
+}
+
+fn print_of_names(result: &io::Result<Vec<String>>) -> Print {
+    match result {
+        Ok(names) => {
+            let mut names = names.clone();
+            names.sort();
+            Ok(Held::Names(Sha256::digest(names.join("\0")).into()))
+        }
         Err(error) => Err(error.kind()),
     }
 }

@@ -309,14 +309,14 @@ fn is_arrival(effect: &Effect, id: &DeliveryId) -> bool {
 
 /// What came of a call, as the metrics name it.
 fn answer_of(reply: &Reply) -> &'static str {
-    match reply {
+    match reply.answer() {
         Reply::Http { status: 200..=299, .. } | Reply::SlackDone { .. } => "2xx",
         Reply::Http { status: 429, .. } => "429",
         Reply::Http { status: 300..=399, .. } => "3xx",
         Reply::Http { status: 400..=499, .. } => "4xx",
         Reply::Http { .. } => "5xx",
         Reply::SlackRefused { .. } => "refused",
-        Reply::Failed { .. } => "no_answer",
+        Reply::Failed { .. } | Reply::Keyed { .. } => "no_answer",
     }
 }
 

@@ -10,10 +10,12 @@ use crate::evaluator::{
 };
 use crate::model::{TargetId, Timestamp};
 use crate::promql::EvalError;
+use crate::source::RemoteAnswer;
 use crate::telemetry::{QueueLabel, ResultLabel, Telemetry};
 use crate::web::QueryRequest;
 
 use super::engine_loop::{EngineCommand, EngineReload};
+use super::means::Remote;
 
 /// What the evaluator's thread is asked.
 pub(super) enum EvaluatorCommand {
@@ -39,9 +41,17 @@ impl From<Scrape> for EvaluatorCommand {
     }
 }
 
+impl From<RemoteAnswer> for EvaluatorCommand {
+    fn from(RemoteAnswer { id, result }: RemoteAnswer) -> Self {
+        Self::Answer(id, result)
+    }
+}
+
 /// What another configuration means for the evaluator.
 pub(super) struct EvaluatorReload {
     pub(super) spec: EvaluatorSpec,
+    /// Whom questions are asked from now on.
+    pub(super) remote: Remote,
     /// For the engine, in front of what the evaluator has to say about it.
     pub(super) engine: Box<EngineReload>,
     /// Told when it is in use.
@@ -72,6 +82,9 @@ pub(super) struct EvaluatorLoop {
     /// Queries of the API. One is taken when nothing else is to be done, so that a tick waits for one of them at most.
     pub(super) queries: mpsc::Receiver<QueryCommand>,
     pub(super) engine: mpsc::Sender<EngineCommand>,
+    /// Who answers what rules ask of others, and where the answers go; not kept alive.
+    pub(super) remote: Remote,
+    pub(super) back: mpsc::WeakSender<EvaluatorCommand>,
     pub(super) runtime: Handle,
 }
 
@@ -136,7 +149,14 @@ impl EvaluatorLoop {
     }
 
     /// Lets the engine know, and asks what remote sources are to be asked. Says whether the engine is still there.
-    fn tell(&self, transitions: Transitions) -> bool {
+    fn tell(&self, mut transitions: Transitions) -> bool {
+        let questions = std::mem::take(&mut transitions.questions);
+        if !questions.is_empty()
+            && let Some(back) = self.back.upgrade()
+        {
+            let _on_the_runtime = self.runtime.enter();
+            self.remote.sources.ask_all(questions, self.remote.within, &back);
+        }
         self.engine.blocking_send(EngineCommand::Event(Event::Transitions(transitions))).is_ok()
     }
 
@@ -155,6 +175,7 @@ impl EvaluatorLoop {
 
     fn reload(&mut self, reload: EvaluatorReload, due: &mut Timestamp) -> bool {
         let now = self.clock.now();
+        self.remote = reload.remote;
         let transitions = self.evaluator.reload(reload.spec, now);
         let is_there =
             self.engine.blocking_send(EngineCommand::Reload(reload.engine)).is_ok() && self.tell(transitions);

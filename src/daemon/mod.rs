@@ -19,5 +19,7 @@ mod secrets;
 mod watch;
 
 pub use config_file::{ConfigFile, Loading, Seen};
-pub use reload::{Cause, Reloads};
+pub use means::MeansError;
+pub use reload::{Cause, Reloads, warn_of};
 pub use run::{Daemon, DaemonError, DaemonSpec, ServiceSpec};
+pub use secrets::SecretsMissing;

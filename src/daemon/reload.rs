@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{Place, Problem, Problems};
+use crate::model::{Place, Problem, Problems, Timestamp};
+use crate::receiver::Endpoint;
 use crate::telemetry::{ResultLabel, Telemetry};
 use crate::transport::HttpClient;
 use crate::web::{Loaded, Refused, Status};
@@ -192,11 +193,12 @@ impl Reloader {
         self.seen = seen;
         let config = config.map_err(|problems| problems.to_string())?;
         self.fixed.check(&path, &config).map_err(|problems| problems.to_string())?;
-        let means = Means::new(&config, &self.http).map_err(|missing| missing.to_string())?;
+        let means = Means::new(&config, &self.http, &self.telemetry).map_err(|missing| missing.to_string())?;
         let loaded = loaded(&config, shown, self.clock.now());
         let (done, is_done) = oneshot::channel();
         let reload = EvaluatorReload {
             spec: config.evaluator_spec(),
+            remote: means.remote,
             engine: Box::new(EngineReload { spec: config.engine_spec(), transport: means.transport }),
             done,
         };
@@ -206,6 +208,7 @@ impl Reloader {
         is_done.await.map_err(|_| stopping())?;
         self.scrapers.set(&config.scrape);
         count(&config, &loaded, &self.telemetry);
+        warn_of(&config);
         Ok(loaded)
     }
 }
@@ -215,9 +218,14 @@ fn told(value: Option<&impl fmt::Display>) -> String {
 }
 
 /// What a configuration says of itself to whoever asks.
-pub(super) fn loaded(config: &Config, shown: String, at: crate::model::Timestamp) -> Loaded {
-    let _ = config;
-    Loaded { shown, at, alertmanagers: Vec::new(), sources: Vec::new(), refused: None }
+pub(super) fn loaded(config: &Config, shown: String, at: Timestamp) -> Loaded {
+    let sources = config.apis.iter().map(|api| (api.name.to_string(), api.url.origin().ascii_serialization()));
+    let alertmanagers = config.engine_spec().alertmanagers.alertmanagers;
+    let alertmanagers = alertmanagers.into_iter().filter_map(|(_, alertmanager)| match alertmanager.url {
+        Endpoint::Plain(url) => Some(url),
+        Endpoint::Secret(_) => None,
+    });
+    Loaded { shown, at, alertmanagers: alertmanagers.collect(), sources: sources.collect(), refused: None }
 }
 
 /// Counts what a configuration holds that is now in use.
@@ -225,4 +233,12 @@ pub(super) fn count(config: &Config, loaded: &Loaded, telemetry: &Telemetry) {
     let rules = config.groups.iter().map(|group| group.rules.len()).sum::<usize>();
     telemetry.service.rules.set(i64::try_from(rules).unwrap_or(i64::MAX));
     telemetry.service.reloaded_at.set(loaded.at.seconds());
+}
+
+/// Logs what is sound and probably not meant.
+pub fn warn_of(config: &Config) {
+    for finding in &config.lints {
+        let (lint, place) = (finding.lint, finding.problem.place.to_string());
+        tracing::warn!(lint, place, path = finding.problem.path, "{}", finding.problem.what);
+    }
 }

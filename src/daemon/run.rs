@@ -26,10 +26,9 @@ use crate::web::{self, Status, Web};
 use super::config_file::{ConfigFile, Seen};
 use super::engine_loop::{EngineCommand, EngineLoop};
 use super::evaluator_loop::{EvaluatorCommand, EvaluatorLoop, QueryCommand};
-use super::means::Means;
+use super::means::{Means, MeansError};
 use super::reload::{self, Fixed, RELOADS_WAITING_MAX, Reloader, Reloads};
 use super::scrapers::Scrapers;
-use super::secrets::SecretsMissing;
 use super::watch::Watch;
 
 /// How many scrapes may wait for the evaluator. When it is behind, scrapers wait too.
@@ -80,9 +79,9 @@ pub struct ServiceSpec {
 /// Why a daemon could not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// Sooner or later somebody could not be told.
+    /// What the configuration needs is not there.
     #[error(transparent)]
-    Secrets(#[from] SecretsMissing),
+    Means(#[from] MeansError),
     /// The state cannot be kept.
     #[error(transparent)]
     State(#[from] StateError),
@@ -126,13 +125,13 @@ impl Daemon {
     pub async fn start(spec: DaemonSpec) -> Result<Self, DaemonError> {
         let DaemonSpec { config, data_dir, listen, clock, notes, service } = spec;
         let http = HttpClient::new()?;
-        let means = Means::new(&config, &http)?;
+        let telemetry = Telemetry::new();
+        let means = Means::new(&config, &http, &telemetry)?;
         let state = SqliteState::open(&data_dir)?;
         let rows = state.load()?;
         let listening = |source| DaemonError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
-        let telemetry = Telemetry::new();
         let runtime = Handle::current();
         let (evaluator_in, evaluator_out) = mpsc::channel(SCRAPES_WAITING_MAX);
         let (queries_in, queries_out) = mpsc::channel(QUERIES_WAITING_MAX);
@@ -165,6 +164,8 @@ impl Daemon {
             commands: evaluator_out,
             queries: queries_out,
             engine: engine_in.clone(),
+            remote: means.remote,
+            back: evaluator_in.downgrade(),
             runtime,
         };
         let engine_task = tokio::task::spawn_blocking(move || engine_loop.run());

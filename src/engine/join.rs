@@ -82,13 +82,6 @@ impl Engine {
         self.conclude(step, now)
     }
 
-    /// Goes on with another configuration.
-    pub fn reload(&mut self, now: Timestamp, spec: EngineSpec) -> Step {
-        let firing = self.dispatch.firing().into_values().cloned().collect();
-        *self = Self::restore(spec, self.rows());
-        self.handle(now, Event::Started { firing })
-    }
-
     /// Everything that a restart needs.
     pub fn rows(&self) -> EngineRows {
         EngineRows { dispatch: self.dispatch.rows(), episodes: self.rollouts.episodes().cloned().collect() }
