@@ -12,6 +12,7 @@ mod notification;
 mod place;
 mod regex;
 mod sample;
+mod spelling;
 mod time;
 
 pub use alert::{Alert, AlertStatus};
@@ -28,4 +29,5 @@ pub use notification::{
 pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
+pub use spelling::{did_you_mean, distance, nearest};
 pub use time::Timestamp;

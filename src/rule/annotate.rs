@@ -14,8 +14,8 @@ pub enum RuleError {
     /// The expression could not be evaluated.
     #[error("{0}")]
     Eval(#[from] EvalError),
-    /// The expression gave a string.
-    #[error("the rule's result is a string, not a vector or scalar")]
+    /// The expression gave a string or a range of samples.
+    #[error("the rule's result is a string or a range, not a vector or scalar")]
     NotAVector,
     /// Two elements became one alert.
     #[error("two elements of the result have the same alert labels `{0}`: keep a label that tells them apart")]
@@ -50,7 +50,7 @@ pub fn annotate(rule: &AlertRule, value: Value, context: &AnnotateContext) -> Re
     let elements = match value {
         Value::Scalar(value) => vec![(Labels::empty(), value)],
         Value::Vector(elements) => elements.into_iter().map(|element| (element.labels, element.value)).collect(),
-        Value::String(_) => return Err(RuleError::NotAVector),
+        Value::Matrix(_) | Value::String(_) => return Err(RuleError::NotAVector),
     };
     let mut known = BTreeSet::new();
     let mut all = Vec::with_capacity(elements.len());
