@@ -51,6 +51,23 @@ pub struct RunArguments {
     /// Where the page and the metrics are [default: the configuration's `web.listen`, or 127.0.0.1:9095].
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Whose ways are followed where ours and Alertmanager's differ [default: the configuration's `compat`].
+    #[arg(long, value_name = "WHOSE", value_parser = ["default", "strict"])]
+    pub compat: Option<String>,
+    /// Whether `POST /-/reload` loads the configuration anew.
+    #[arg(
+        long = "web.enable-lifecycle",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    pub has_lifecycle: bool,
+    /// Do not load the configuration anew when one of its files has changed.
+    #[arg(long = "no-watch")]
+    pub no_watch: bool,
 }
 
 /// What `atalaya check` is told.

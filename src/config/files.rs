@@ -22,7 +22,8 @@ impl Files<'static> {
     }
 }
 
-fn list(directory: &Path) -> io::Result<Vec<String>> {
+/// The names in a directory of this machine.
+pub fn list(directory: &Path) -> io::Result<Vec<String>> {
     // Relative to an empty path is here.
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let mut names = Vec::new();

@@ -42,6 +42,8 @@ mod check;
 mod lint;
 mod lint_expression;
 
+mod shown;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -58,9 +60,10 @@ use crate::source::RemoteSpec;
 use crate::store::Retain;
 use crate::transport::{HttpOptions, SecretSource};
 
-pub use files::Files;
+pub use files::{Files, list};
 pub use lint::{Finding, LINTS, Lint};
 pub use read::RawConfig;
+pub use shown::shown;
 
 /// A configuration in which everything fits together.
 #[derive(Clone, Debug)]

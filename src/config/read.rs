@@ -102,6 +102,14 @@ impl RawConfig {
         }
     }
 
+    /// Says whose ways are followed, whatever the file says.
+    pub fn set_compat(&mut self, word: &str) {
+        if let Some(main) = &mut self.main {
+            let at = main.compat.as_ref().map_or_else(Spot::default, |compat| compat.defined);
+            main.compat = Some(Text::new(word.to_owned(), at, at));
+        }
+    }
+
     /// Exchanges the addresses of targets; `replace` is given one as it is written.
     pub fn replace_targets(&mut self, replace: &dyn Fn(&str) -> Option<String>) {
         let jobs = self.main.iter_mut().flat_map(|main| main.scrape_configs.iter_mut().flatten());

@@ -24,6 +24,18 @@ pub enum DispatchRecord {
     Delivery(DeliveryId, Option<Delivery>),
 }
 
+impl DispatchRecord {
+    /// Whether it says that a row is gone.
+    pub fn is_end(&self) -> bool {
+        match self {
+            Self::Group(_, row) => row.is_none(),
+            Self::Member(.., row) => row.is_none(),
+            Self::Lane(_, row) => row.is_none(),
+            Self::Delivery(_, row) => row.is_none(),
+        }
+    }
+}
+
 /// Dispatch's state as it is kept over restarts.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct DispatchRows {

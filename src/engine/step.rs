@@ -44,6 +44,18 @@ pub enum Record {
     Note(Note),
 }
 
+impl Record {
+    /// Whether it says that a row is gone.
+    pub fn is_end(&self) -> bool {
+        match self {
+            Self::Instance(.., row) => row.is_none(),
+            Self::Dispatch(record) => record.is_end(),
+            Self::Episode((_, row)) => row.is_none(),
+            Self::Note(_) => false,
+        }
+    }
+}
+
 /// Something for the shell to do.
 #[derive(Clone, Debug)]
 pub enum Effect {

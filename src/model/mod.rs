@@ -15,6 +15,7 @@ mod regex;
 mod relabel;
 mod sample;
 mod secret;
+mod spelling;
 mod time;
 
 pub use alert::{Alert, AlertStatus};
@@ -35,4 +36,5 @@ pub use regex::{anchored_regex, go_regex};
 pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use secret::SecretText;
+pub use spelling::{did_you_mean, distance, nearest};
 pub use time::Timestamp;

@@ -14,8 +14,8 @@ pub enum RuleError {
     /// The expression could not be evaluated.
     #[error("{0}")]
     Eval(#[from] EvalError),
-    /// The expression gave a string.
-    #[error("the rule's result is a string, not a vector or scalar")]
+    /// The expression gave a string or a range of samples.
+    #[error("the rule's result is a string or a range, not a vector or scalar")]
     NotAVector,
     /// Two elements became one alert.
     #[error("two elements of the result have the same alert labels `{0}`: keep a label that tells them apart")]
@@ -97,7 +97,7 @@ pub(super) fn elements_of(value: Value) -> Result<Vec<(Labels, f64)>, RuleError>
     match value {
         Value::Scalar(value) => Ok(vec![(Labels::empty(), value)]),
         Value::Vector(elements) => Ok(elements.into_iter().map(|element| (element.labels, element.value)).collect()),
-        Value::String(_) => Err(RuleError::NotAVector),
+        Value::Matrix(_) | Value::String(_) => Err(RuleError::NotAVector),
     }
 }
 
