@@ -12,6 +12,7 @@ use crate::store::Store;
 
 use super::blind::Sight;
 use super::ingest::Intake;
+use super::queries::{self, StoreQueries};
 use super::{Measure, Reading, Scrape, ScrapeReport, ScrapeTarget};
 
 /// How often samples that no rule reaches any more are dropped.
@@ -315,6 +316,7 @@ impl Evaluator {
 
 impl Group {
     fn new(group: RuleGroup, store: &mut Store) -> Self {
+        group.rules.iter().for_each(|spec| queries::keep(store, spec));
         let rules = group.rules.into_iter().map(|spec| Rule {
             sight: Sight::new(store, &spec.expr),
             instances: RuleInstances::new(spec.id.clone(), spec.timing()),
@@ -376,7 +378,7 @@ impl Rule {
     ) -> Vec<InstanceChange> {
         let result = evaluate(&self.spec.expr, store, at)
             .map_err(RuleError::from)
-            .and_then(|value| annotate(&self.spec, value, context));
+            .and_then(|value| annotate(&self.spec, value, context, at, &StoreQueries { store, at, rule: &self.spec }));
         self.error = result.as_ref().err().map(ToString::to_string);
         let sight = &self.sight;
         let is_unknown = |instance: &Instance| {

@@ -7,6 +7,7 @@ mod blind;
 mod ingest;
 mod join;
 mod measure;
+mod queries;
 
 pub use ingest::{Scrape, ScrapeReport, ScrapeTarget};
 pub use join::{Evaluator, EvaluatorSpec, GroupReport, InstanceChange, RuleView, TargetView, Transitions};
