@@ -13,7 +13,7 @@ use slack_morphism::prelude::{
 use super::RenderContext;
 use super::mrkdwn::{bold, code, escape, link};
 use super::severity::{SEVERITY, Severity};
-use super::slack_texts::{SlackTexts, cut_with_count};
+use super::slack_texts::{PRETEXT_CHARS_MAX, SlackTexts, cut_with_count};
 use super::text::Writer;
 use super::told::{Told, links, summary};
 use super::words::{clock, cut, how_long, one_line, rollback};
@@ -70,10 +70,10 @@ pub(super) fn message(
 ) -> SlackMessageContent {
     let now = context.now.max(told.group.at);
     let title = writer.text("title", texts.title.as_ref());
-    let body = texts.body(writer);
+    let body = writer.text("text", texts.text.as_ref());
     let mut top = Vec::new();
     if let Some(text) = writer.text("pretext", texts.pretext.as_ref()) {
-        top.push(section(cut_with_count(text.trim(), SECTION_CHARS_MAX)));
+        top.push(section(cut_with_count(text.trim(), PRETEXT_CHARS_MAX)));
     }
     let headline = title.unwrap_or_else(|| headline(told));
     top.push(texts.linked_title(writer, &headline).unwrap_or_else(|| header(&headline)));
@@ -90,7 +90,8 @@ pub(super) fn message(
         room.take(block);
     }
     let mut details = Vec::new();
-    for block in body.iter().flatten().cloned().chain(texts.fields(writer)) {
+    let written = body.as_ref().map(|text| texts.body(writer, text, room.chars)).unwrap_or_default();
+    for block in written.into_iter().chain(texts.fields(writer)) {
         if !room.has_for(&block) {
             details.push(section("…and more than a message of Slack holds".to_owned()));
             break;

@@ -16,6 +16,10 @@ use super::words::{cut, one_line};
 
 /// The text that `text` may give, over several sections.
 const BODY_CHARS_MAX: usize = 9000;
+/// What sections have as JSON beside their texts, together.
+const SECTION_OWN_CHARS: usize = 400;
+/// What stands above the headline.
+pub(super) const PRETEXT_CHARS_MAX: usize = 1000;
 /// Fields, and the text of one.
 const FIELDS_MAX: usize = 20;
 const FIELD_CHARS_MAX: usize = 2000;
@@ -29,7 +33,8 @@ const CONFIRM_TITLE_CHARS_MAX: usize = 100;
 const CONFIRM_TEXT_CHARS_MAX: usize = 300;
 const CONFIRM_BUTTON_CHARS_MAX: usize = 30;
 /// A title with its link.
-const TITLE_CHARS_MAX: usize = 1024;
+const TITLE_CHARS_MAX: usize = 300;
+const TITLE_LINK_CHARS_MAX: usize = 1500;
 
 /// What the configuration says of a message; what is not set is as built in.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -108,7 +113,7 @@ impl SlackTexts {
     pub(super) fn linked_title(&self, writer: &mut Writer<'_>, title: &str) -> Option<SlackBlock> {
         let url = writer.text("title_link", self.title_link.as_ref())?;
         let title = escape(&one_line(title).replace('*', "∗"), TITLE_CHARS_MAX);
-        match link(&title, url.trim(), SECTION_CHARS_MAX - 2) {
+        match link(&title, url.trim(), TITLE_LINK_CHARS_MAX) {
             Some(link) => Some(section(format!("*{link}*"))),
             None => {
                 writer.trouble("`title_link` is not a URL that can be followed".to_owned());
@@ -117,12 +122,13 @@ impl SlackTexts {
         }
     }
 
-    /// What stands in place of the alerts.
-    pub(super) fn body(&self, writer: &mut Writer<'_>) -> Option<Vec<SlackBlock>> {
-        let text = writer.text("text", self.text.as_ref())?;
+    /// What stands in place of the alerts, within `room` characters of JSON.
+    pub(super) fn body(&self, writer: &mut Writer<'_>, text: &str, room: usize) -> Vec<SlackBlock> {
+        // As JSON a line break or a quote is two characters, and each section has some of its own.
+        let max = BODY_CHARS_MAX.min((room / 2).saturating_sub(SECTION_OWN_CHARS));
         let thumb = self.picture(writer, "thumb_url", self.thumb_url.as_ref());
         let mut blocks: Vec<SlackBlock> = Vec::new();
-        for piece in pieces(&text) {
+        for piece in pieces(text, max) {
             let mut block = SlackSectionBlock::new().with_text(SlackBlockMarkDownText::new(piece).into());
             if let Some(url) = thumb.clone().filter(|_| blocks.is_empty()) {
                 let image = SlackImageUrlOrFile::ImageUrl { image_url: url };
@@ -130,7 +136,7 @@ impl SlackTexts {
             }
             blocks.push(block.into());
         }
-        Some(blocks)
+        blocks
     }
 
     /// The fields, two in a row where both are short.
@@ -261,8 +267,8 @@ pub(super) fn cut_with_count(text: &str, max: usize) -> String {
 }
 
 /// A text in pieces that fit into sections, cut between lines where that is possible.
-fn pieces(text: &str) -> Vec<String> {
-    let text = cut_with_count(text.trim(), BODY_CHARS_MAX);
+fn pieces(text: &str, max: usize) -> Vec<String> {
+    let text = cut_with_count(text.trim(), max);
     let mut pieces = Vec::new();
     let mut rest = text.as_str();
     while !rest.is_empty() {
@@ -296,10 +302,11 @@ mod tests {
     #[test]
     fn bodies_are_cut_between_lines() {
         let line = "x".repeat(2000);
-        let lengths = |text: &str| pieces(text).iter().map(|piece| piece.chars().count()).collect::<Vec<_>>();
+        let lengths =
+            |text: &str| pieces(text, BODY_CHARS_MAX).iter().map(|piece| piece.chars().count()).collect::<Vec<_>>();
         assert_eq!(lengths(&format!("{line}\n{line}")), [2000, 2000]);
         assert_eq!(lengths(&"x".repeat(6001)), [3000, 3000, 1]);
         assert_eq!(lengths("\n\n"), [0; 0]);
-        assert!(pieces(&"x\n".repeat(20_000)).len() <= 4);
+        assert!(pieces(&"x\n".repeat(20_000), BODY_CHARS_MAX).len() <= 4);
     }
 }

@@ -101,7 +101,13 @@ mod tests {
             group_labels: Labels::empty(),
             reason: NotifyReason::First,
             at: Timestamp::from_millis(0),
-            alerts: Vec::new(),
+            alerts: vec![crate::model::Alert {
+                labels: Labels::from_pairs([("alertname", "Down")]),
+                annotations: Labels::empty(),
+                status: crate::model::AlertStatus::Firing,
+                starts_at: Timestamp::from_millis(0),
+                generator_url: String::new(),
+            }],
             rollbacks: Vec::new(),
         });
         let delivery = DeliveryId::new("d");
