@@ -47,3 +47,56 @@ impl QueryHost for StoreQueries<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{RuleId, Sample, TargetId};
+    use crate::rule::{AnnotateContext, annotate};
+    use crate::store::Origin;
+    use crate::template::Template;
+
+    /// The annotation `text` of an alert, with these series kept if anything wants them.
+    fn annotation(text: &str) -> String {
+        let rule = AlertRule {
+            id: RuleId::new("r"),
+            name: "A".to_owned(),
+            source: "1".to_owned(),
+            expr: promql::parse("1").unwrap(),
+            hold: Duration::ZERO,
+            keep_firing_for: Duration::ZERO,
+            labels: Vec::new(),
+            annotations: vec![("text".to_owned(), Template::parse(text).unwrap())],
+        };
+        let (mut store, at) = (Store::new(), Timestamp::from_millis(60_000));
+        keep(&mut store, &rule);
+        for (job, value) in [("a", 1.0), ("b", 2.0)] {
+            let labels = Labels::from_pairs([("__name__", "m"), ("job", job)]);
+            if let Some(id) = store.series_for(&labels, &Origin::Scraped(TargetId::new("t"))) {
+                store.append(id, Sample { at, value });
+            }
+        }
+        let queries = StoreQueries { store: &store, at, rule: &rule };
+        let seen = annotate(&rule, Value::Scalar(1.0), &AnnotateContext::default(), at, &queries).unwrap();
+        seen[0].annotations.get("text").to_owned()
+    }
+
+    #[test]
+    fn what_is_written_out_is_kept_and_answered() {
+        let check = |text: &str, expected: &str| assert_eq!(annotation(text), expected, "{text}");
+        check("{{ range query \"m\" | sortByLabel \"job\" }}{{ .Labels.job }}={{ .Value }} {{ end }}", "a=1 b=2 ");
+        check("{{ query \"sum(m)\" | first | value }} {{ query \"time()\" | first | value }}", "3 60");
+        check("{{ with query \"nothing\" }}some{{ else }}none{{ end }}", "none");
+        check("{{ query \"m\" | len }}{{ query (printf \"m{job='%s'}\" \"b\") | first | value }}", "22");
+    }
+
+    #[test]
+    fn what_is_not_kept_is_not_silently_empty() {
+        let lost = annotation("{{ query (print \"m\") | len }}");
+        assert!(lost.contains("`query`: `m`: the store keeps no series for it"), "{lost}");
+        let wrong = annotation("{{ query \"m{\" }}");
+        assert!(wrong.starts_with("<error expanding template: line 1, column 4: `query`: `m{`: "), "{wrong}");
+    }
+}

@@ -184,7 +184,7 @@ fn unknown_field(at: usize, of: Shape, name: &str) -> Trouble {
         None => None,
         Some((last, [])) => Some(format!("there is {}", pointed(last))),
         Some((last, others)) => {
-            let others: Vec<String> = others.iter().map(|name| pointed(name)).collect();
+            let others: Vec<String> = others.iter().map(pointed).collect();
             Some(format!("there are {} and {}", others.join(", "), pointed(last)))
         }
     };

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use regex::Regex;
+
 use super::ast::{Arm, Bodies, Body, Expr, Node, Set};
-use super::functions::{Call, Kind};
+use super::functions::{Call, Kind, Run};
 use super::print::Output;
 use super::rule_text::QueryHost;
 use super::value::Value;
@@ -49,6 +51,14 @@ impl From<String> for Fault {
 }
 
 impl Fault {
+    /// With the name of the function in which it happened, unless it happened in a template that the function expanded.
+    fn in_function(mut self, name: &str) -> Self {
+        if self.place.is_none() && !self.is_pending {
+            self.what = format!("`{name}`: {}", self.what);
+        }
+        self
+    }
+
     /// With a place, if it has none yet.
     fn at(mut self, body: &Body, at: usize) -> Self {
         self.place.get_or_insert_with(|| {
@@ -96,16 +106,18 @@ impl<'w> Machine<'w> {
     /// The text of a body; the variables behind `$` have these values.
     pub(super) fn expand(mut self, body: &Body, given: &[Value]) -> Result<String, Fault> {
         let root = self.root.clone();
-        self.body(body, root, given)?;
+        self.body(body, &root, given)?;
         Ok(self.output.into_text())
     }
 
-    fn body(&mut self, body: &Body, dot: Value, given: &[Value]) -> Result<(), Fault> {
-        let mut slots = vec![Value::Nil; body.slots.max(given.len() + 1)];
+    fn body(&mut self, body: &Body, dot: &Value, given: &[Value]) -> Result<(), Fault> {
+        let count = body.slots.max(given.len() + 1);
+        self.spend(count)?;
+        let mut slots = vec![Value::Nil; count];
         slots[0] = dot.clone();
         slots[1..=given.len()].clone_from_slice(given);
         let mut frame = Frame { body, slots };
-        self.nodes(&mut frame, &body.nodes, &dot)?;
+        self.nodes(&mut frame, &body.nodes, dot)?;
         Ok(())
     }
 
@@ -138,7 +150,7 @@ impl<'w> Machine<'w> {
     }
 
     /// The text of a named template.
-    pub(super) fn expand_named(&mut self, name: &str, dot: Value) -> Result<String, Fault> {
+    pub(super) fn expand_named(&mut self, name: &str, dot: &Value) -> Result<String, Fault> {
         let outer = std::mem::replace(&mut self.output, Output::new(self.world.limits.output_bytes));
         let done = self.template(name, dot);
         let text = std::mem::replace(&mut self.output, outer).into_text();
@@ -156,7 +168,7 @@ impl<'w> Machine<'w> {
         let outer_output = std::mem::replace(&mut self.output, Output::new(self.world.limits.output_bytes));
         let outer_own = std::mem::replace(&mut self.own, own);
         let root = self.root.clone();
-        let done = self.enter().map_err(Fault::from).and_then(|()| self.body(body, root, &[]));
+        let done = self.enter().map_err(Fault::from).and_then(|()| self.body(body, &root, &[]));
         self.depth -= 1;
         self.own = outer_own;
         let text = std::mem::replace(&mut self.output, outer_output).into_text();
@@ -172,7 +184,7 @@ impl<'w> Machine<'w> {
         Ok(())
     }
 
-    fn template(&mut self, name: &str, dot: Value) -> Result<(), Fault> {
+    fn template(&mut self, name: &str, dot: &Value) -> Result<(), Fault> {
         let (own, library) = (self.own, self.library);
         let Some(body) = own.get(name).or_else(|| library.get(name)) else {
             return Err(format!("there is no template `{}`", super::shown(name)).into());
@@ -211,7 +223,7 @@ impl<'w> Machine<'w> {
                         None => Value::Nil,
                     };
                     self.spend(1).map_err(|what| Fault::from(what).at(body, *at))?;
-                    self.template(name, value).map_err(|fault| fault.at(body, *at))?;
+                    self.template(name, &value).map_err(|fault| fault.at(body, *at))?;
                     Flow::Next
                 }
             };
@@ -322,38 +334,40 @@ impl<'w> Machine<'w> {
             Expr::Dot => Ok(dot.clone()),
             Expr::Variable(slot) => Ok(frame.slots.get(*slot).cloned().unwrap_or(Value::Nil)),
             Expr::Field { at, of, name, arguments } => {
-                let fault = |what: String| Fault::from(what).at(frame.body, *at);
-                self.enter().map_err(fault)?;
+                self.enter().map_err(|what| Fault::from(what).at(frame.body, *at))?;
                 let value = self.evaluate(frame, of, dot)?;
                 let arguments = self.all(frame, arguments, dot)?;
                 self.depth -= 1;
-                self.spend(1).map_err(fault)?;
-                if matches!(value, Value::Nil) && matches!(**of, Expr::Dot | Expr::Variable(_)) {
-                    return Ok(Value::Nil);
-                }
-                method::get(self, &value, name, &arguments).map_err(fault)
+                self.field(of, &value, name, &arguments).map_err(|fault| fault.at(frame.body, *at))
             }
             Expr::Call { at, function, arguments, pattern } => {
-                let named = |what: String| format!("`{}`: {what}", function.name);
                 self.enter().and_then(|()| self.spend(1)).map_err(|what| Fault::from(what).at(frame.body, *at))?;
                 let value = match function.kind {
                     Kind::And => self.first_that(frame, arguments, dot, |value| !value.is_true())?,
                     Kind::Or => self.first_that(frame, arguments, dot, Value::is_true)?,
                     Kind::Plain(run) => {
                         let arguments = self.all(frame, arguments, dot)?;
-                        let mut call = Call { machine: self, pattern: pattern.as_ref() };
-                        run(&mut call, &arguments).map_err(|mut fault| {
-                            if fault.place.is_none() && !fault.is_pending {
-                                fault.what = named(fault.what);
-                            }
-                            fault.at(frame.body, *at)
-                        })?
+                        let called = self.call(run, &arguments, pattern.as_ref());
+                        called.map_err(|fault| fault.in_function(function.name).at(frame.body, *at))?
                     }
                 };
                 self.depth -= 1;
                 Ok(value)
             }
         }
+    }
+
+    fn field(&mut self, of: &Expr, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Fault> {
+        self.spend(1 + weight(arguments) + weight(std::slice::from_ref(value)))?;
+        if matches!(value, Value::Nil) && matches!(of, Expr::Dot | Expr::Variable(_)) {
+            return Ok(Value::Nil);
+        }
+        Ok(method::get(self, value, name, arguments)?)
+    }
+
+    fn call(&mut self, run: Run, arguments: &[Value], pattern: Option<&Regex>) -> Result<Value, Fault> {
+        self.spend(weight(arguments))?;
+        run(&mut Call { machine: self, pattern }, arguments)
     }
 
     fn all(&mut self, frame: &Frame<'_>, exprs: &[Expr], dot: &Value) -> Result<Vec<Value>, Fault> {
@@ -377,6 +391,18 @@ impl<'w> Machine<'w> {
         }
         Ok(value)
     }
+}
+
+/// So many steps more a function costs that has to look at all of these.
+fn weight(values: &[Value]) -> usize {
+    const BYTES_A_STEP: usize = 32;
+    const ITEMS_A_STEP: usize = 64;
+    let weight = |value: &Value| match value {
+        Value::Text(text) | Value::Html(text) => text.len() / BYTES_A_STEP,
+        Value::List(list) => list.items.len() / ITEMS_A_STEP,
+        _ => 0,
+    };
+    values.iter().map(weight).sum()
 }
 
 impl Frame<'_> {

@@ -257,7 +257,7 @@ fn digits(text: &str, min: usize, max: usize) -> Option<(i64, &str)> {
 }
 
 /// Which of these names stands at the beginning, in any case.
-fn name<'t>(text: &'t str, names: impl Iterator<Item = String>) -> Option<(i64, &'t str)> {
+fn name(text: &str, names: impl Iterator<Item = String>) -> Option<(i64, &str)> {
     for (at, name) in (0..).zip(names) {
         if let Some(start) = text.get(..name.len())
             && start.eq_ignore_ascii_case(&name)

@@ -13,12 +13,15 @@ use super::{TemplateError, Trouble};
 /// The templates that are there without any file, each as a file's name and its text. Files may define them anew.
 const BUILT_IN: [(&str, &str); 0] = [];
 
+/// Names of templates, each with the place where it is used.
+type Uses = Vec<(usize, String)>;
+
 /// Named templates. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Library {
     bodies: Arc<Bodies>,
-    /// Each body's name with the templates that it uses, to be looked for when all files are there.
-    uses: Vec<(Arc<Body>, Vec<(usize, String)>)>,
+    /// Each body with the templates that it uses, to be looked for when all files are there.
+    uses: Vec<(Arc<Body>, Uses)>,
 }
 
 /// What is wrong in a file of templates.

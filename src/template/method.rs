@@ -66,7 +66,7 @@ fn of_list(machine: &mut Machine<'_>, value: &Value, name: &str, arguments: &[Va
         (Value::Kv(labels), "Values") => Value::strings(sorted_pairs(labels).map(|(_, value)| value)),
         (Value::Kv(labels), "Remove") => {
             let names = texts(&arguments[0])?;
-            machine.spend(names.len())?;
+            machine.spend(names.len() * labels.len().max(1))?;
             Ok(Value::Kv(labels.filter(|name| !names.contains(&name))))
         }
         (Value::List(list), "Names") => {

@@ -53,11 +53,12 @@ pub const SOURCE_BYTES_MAX: usize = 64 * 1024;
 /// So many bytes may the expansion of a rule's text, or any value on the way to it, have.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
-/// So deep may blocks be nested, and calls and fields by parentheses and pipes.
-pub const DEPTH_MAX: usize = 100;
+/// So deep may blocks be nested, and so deep calls and fields by parentheses and pipes. With both at their most a thread needs
+/// a megabyte of stack to read it, unoptimised.
+pub const DEPTH_MAX: usize = 40;
 
 /// So deep may an expansion be nested: blocks, calls and templates that use each other, all together.
-pub const RUN_DEPTH_MAX: usize = 300;
+pub const RUN_DEPTH_MAX: usize = 150;
 
 /// What an expansion may use up.
 #[derive(Clone, Copy, Debug)]

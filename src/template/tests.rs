@@ -298,8 +298,8 @@ fn is_bounded() {
     };
     let (open, close) = ("(".repeat(100_000), ")".repeat(100_000));
     check(&"x".repeat(SOURCE_BYTES_MAX + 1), "the template has more than 65536 bytes");
-    check(&format!("{{{{ {}1{} }}}}", &open[..30_000], &close[..30_000]), "nested more than 100 deep");
-    check(&format!("{{{{ 1 {} }}}}", "| print ".repeat(101)), "nested more than 100 deep");
+    check(&format!("{{{{ {}1{} }}}}", &open[..30_000], &close[..30_000]), "nested more than 40 deep");
+    check(&format!("{{{{ 1 {} }}}}", "| print ".repeat(41)), "nested more than 40 deep");
     check(&format!("{{{{ {open}1{close} }}}}"), "the template has more than 65536 bytes");
     check(&"{{ printf \"%1000d\" 1 }}".repeat(100), "makes more than 65536 bytes");
     check(
@@ -307,8 +307,8 @@ fn is_bounded() {
         "makes more than 65536 bytes",
     );
     check("{{ range 1000000000 }}{{ end }}", "takes more than 100000 steps");
-    check("{{ define \"x\" }}{{ template \"x\" }}{{ end }}{{ template \"x\" }}", "nested more than 300 deep");
-    check("{{ define \"x\" }}{{ tmpl \"x\" 1 }}{{ end }}{{ tmpl \"x\" 1 }}", "nested more than 300 deep");
+    check("{{ define \"x\" }}{{ template \"x\" }}{{ end }}{{ template \"x\" }}", "nested more than 150 deep");
+    check("{{ define \"x\" }}{{ tmpl \"x\" 1 }}{{ end }}{{ tmpl \"x\" 1 }}", "nested more than 150 deep");
     check("{{ $x := \"0123456789\" }}{{ range 30 }}{{ $x = print $x $x }}{{ end }}", "makes more than 65536 bytes");
     check("{{ $x := 1 }}{{ range 100 }}{{ $x = args $x $x }}{{ end }}", "nests lists and maps more than 32 deep");
     check(
@@ -316,14 +316,14 @@ fn is_bounded() {
         "makes more than 1048576 bytes on its way",
     );
     check("{{ range 1000 }}{{ $p := print . }}{{ $m := match $p \"\" }}{{ end }}", "takes more than 100000 steps");
-    check(&format!("{}{}", "{{ if 1 }}".repeat(101), "{{ end }}".repeat(101)), "nested more than 100 deep");
-    check(&format!("{{{{ $labels{} }}}}", ".a".repeat(30_000)), "nested more than 100 deep");
-    assert_eq!(expand(&format!("{}x{}", "{{ if 1 }}".repeat(100), "{{ end }}".repeat(100))).as_deref(), Ok("x"));
+    check(&format!("{}{}", "{{ if 1 }}".repeat(41), "{{ end }}".repeat(41)), "nested more than 40 deep");
+    check(&format!("{{{{ $labels{} }}}}", ".a".repeat(30_000)), "nested more than 40 deep");
+    assert_eq!(expand(&format!("{}x{}", "{{ if 1 }}".repeat(40), "{{ end }}".repeat(40))).as_deref(), Ok("x"));
     assert_eq!(expand(&format!("{{{{ if 0 }}}}{}{{{{ end }}}}", "{{ else if 0 }}".repeat(500))).as_deref(), Ok(""));
     check("{{ printf \"%999999999d\" 1 }}", "width or precision of more than 1000");
     let long = "x".repeat(1000);
     check(&format!("{{{{ reReplaceAll \"x\" \"{long}\" \"{long}\" }}}}"), "makes more than 65536 bytes");
-    let shallow = format!("{{{{ {}1{} }}}}", "(".repeat(99), ")".repeat(99));
+    let shallow = format!("{{{{ {}1{} }}}}", "(".repeat(40), ")".repeat(40));
     assert_eq!(expand(&shallow).as_deref(), Ok("1"));
     assert_eq!(expand(&"x".repeat(SOURCE_BYTES_MAX)).map(|text| text.len()), Ok(SOURCE_BYTES_MAX));
 }

@@ -56,7 +56,8 @@ pub(super) struct Call<'m, 'w> {
     pub(super) pattern: Option<&'m Regex>,
 }
 
-type Run = fn(&mut Call<'_, '_>, &[Value]) -> Result<Value, Fault>;
+/// A function's body.
+pub(super) type Run = fn(&mut Call<'_, '_>, &[Value]) -> Result<Value, Fault>;
 
 impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -90,7 +90,7 @@ pub(super) fn args(call: &mut Call<'_, '_>, arguments: &[Value]) -> Result<Value
 
 /// The text of a template whose name is only known now.
 pub(super) fn tmpl(call: &mut Call<'_, '_>, arguments: &[Value]) -> Result<Value, Fault> {
-    let text = call.machine.expand_named(arguments[0].as_text()?, arguments[1].clone())?;
+    let text = call.machine.expand_named(arguments[0].as_text()?, &arguments[1])?;
     match call.machine.made(text)? {
         Value::Text(text) => Ok(Value::Html(text)),
         other => Ok(other),
