@@ -5,6 +5,7 @@ mod rules {
     pub(crate) mod world;
 
     mod limits;
+    mod many;
     mod recording;
     mod reload;
     mod remote;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::model::{ALERT_NAME, METRIC_NAME, MatchOp, Matcher};
 use crate::promql::SelectorUse;
 use crate::rule::{ALERTS, ALERTS_FOR_STATE, Rule};
+use crate::store::metric_names;
 
 use super::blind::{Branch, Sight};
 use super::group::{Group, Standing};
@@ -46,11 +47,10 @@ impl<'a> Writers<'a> {
         let fits = |label: &str, value: &str| {
             matchers.iter().filter(|it| &*it.name == label).all(|it| it.matches_value(value))
         };
-        if let Some(name) = one(METRIC_NAME)
-            && &*name != ALERTS
-            && &*name != ALERTS_FOR_STATE
+        if let Some(names) = metric_names(matchers)
+            && names.iter().all(|name| *name != ALERTS && *name != ALERTS_FOR_STATE)
         {
-            return self.recorded.get(&*name).cloned().unwrap_or_default();
+            return names.into_iter().filter_map(|name| self.recorded.get(name)).flatten().copied().collect();
         }
         if let Some(found) = self.found.get(matchers) {
             return found.clone();

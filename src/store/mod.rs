@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use limits::Limits;
 pub use lineage::{Origin, TargetHistory};
 pub use retain::Retain;
-pub use selector::SelectorId;
+pub use selector::{SelectorId, metric_names};
 pub use series::{Append, Series, SeriesId};
 
 use crate::model::{Labels, Matcher, Sample, TargetId, Timestamp};
