@@ -83,7 +83,7 @@ impl Builder<'_> {
         let id = |kind, index: usize| IntegrationId {
             receiver: receiver.clone(),
             kind,
-            index: u32::try_from(index).unwrap_or(u32::MAX),
+            slot: u32::try_from(index).unwrap_or(u32::MAX).into(),
         };
         for (at, raw) in raw.slack_configs.iter().flatten().enumerate() {
             let path = format!("{path}.slack_configs[{at}]");
@@ -135,9 +135,12 @@ impl Builder<'_> {
         Some(Slack {
             api_url: api_url?,
             token: token?,
-            channel: channel?.value.clone(),
+            channel: crate::receiver::Text::constant(channel?.value.as_str()),
+            updates: true,
+            texts: crate::receiver::SlackTexts::default(),
             send_resolved: raw.send_resolved.unwrap_or(true),
             timeout,
+            client: None,
         })
     }
 
@@ -152,8 +155,10 @@ impl Builder<'_> {
         Some(PagerDuty {
             url: url?,
             routing_key: routing_key?,
+            texts: crate::receiver::PagerDutyTexts::default(),
             send_resolved: raw.send_resolved.unwrap_or(true),
             timeout,
+            client: None,
         })
     }
 
@@ -166,6 +171,7 @@ impl Builder<'_> {
             send_resolved: raw.send_resolved.unwrap_or(true),
             max_alerts: raw.max_alerts.as_ref().map_or(0, |max| max.value as usize),
             timeout,
+            client: None,
         })
     }
 }

@@ -179,6 +179,8 @@ impl Script {
             Note::RollbackWithdrawn { .. }
             | Note::RollbackKeyless { .. }
             | Note::Orphaned { .. }
+            | Note::ForwardDropped { .. }
+            | Note::TextFailed { .. }
             | Note::Undeliverable { .. } => self.fault(note.to_string(), at),
             Note::Alert { .. }
             | Note::AttemptFailed { .. }
@@ -315,7 +317,7 @@ mod tests {
     }
 
     fn integration() -> IntegrationId {
-        IntegrationId { receiver: ReceiverName::new("oncall"), kind: IntegrationKind::Rollback, index: 0 }
+        IntegrationId { receiver: ReceiverName::new("oncall"), kind: IntegrationKind::Rollback, slot: 0.into() }
     }
 
     fn claimed(id: &str, minute: u64) -> Happening {

@@ -32,7 +32,7 @@ pub(super) struct Questions {
 impl Questions {
     fn open(&mut self, asker: Asker) -> QuestionId {
         self.asked += 1;
-        let id = QuestionId(self.asked);
+        let id = QuestionId::new(self.asked);
         self.open.insert(id, asker);
         id
     }

@@ -4,28 +4,44 @@
 //! from the [`Reply`]. `transport` carries the one out and the other back. A secret appears here by name only, so nothing
 //! that is rendered, compared or logged can give one away.
 
+mod address;
+mod alertmanager;
 mod mrkdwn;
 mod outcome;
 mod pagerduty;
+mod pagerduty_texts;
 mod rollback;
 mod severity;
 mod slack;
+mod slack_hook;
 mod slack_message;
+mod slack_texts;
+mod slack_thread;
+mod text;
 mod told;
 mod webhook;
 mod words;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest};
 
-use crate::model::{ClientName, DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
+use crate::model::{
+    ClientName, DeliveryId, Fingerprint, IntegrationKind, Notification, SecretName, SecretText, Timestamp,
+};
 
+pub use address::{Address, Destination};
+pub use alertmanager::{Alertmanager, FORWARD_ALERTS_MAX, ForwardedAlert};
 pub use outcome::Outcome;
 pub use pagerduty::PagerDuty;
+pub use pagerduty_texts::{PagerDutyImage, PagerDutyLink, PagerDutyTexts};
 pub use rollback::Rollback;
 pub use slack::Slack;
+pub use slack_hook::SlackHook;
+pub use slack_texts::{SlackAction, SlackConfirm, SlackField, SlackTexts};
+pub use text::Text;
 pub use webhook::Webhook;
 
 /// An integration of a receiver: where notifications go, and in which language.
@@ -33,6 +49,8 @@ pub use webhook::Webhook;
 pub enum Receiver {
     /// A Slack channel.
     Slack(Slack),
+    /// An incoming webhook of Slack.
+    SlackHook(SlackHook),
     /// A PagerDuty service.
     PagerDuty(PagerDuty),
     /// Anything that understands Alertmanager's webhook.
@@ -45,7 +63,7 @@ impl Receiver {
     /// What it speaks.
     pub fn kind(&self) -> IntegrationKind {
         match self {
-            Self::Slack(_) => IntegrationKind::Slack,
+            Self::Slack(_) | Self::SlackHook(_) => IntegrationKind::Slack,
             Self::PagerDuty(_) => IntegrationKind::PagerDuty,
             Self::Webhook(_) => IntegrationKind::Webhook,
             Self::Rollback(_) => IntegrationKind::Rollback,
@@ -56,19 +74,26 @@ impl Receiver {
     pub fn send_resolved(&self) -> bool {
         match self {
             Self::Slack(slack) => slack.send_resolved,
+            Self::SlackHook(hook) => hook.send_resolved,
             Self::PagerDuty(pagerduty) => pagerduty.send_resolved,
             Self::Webhook(webhook) => webhook.send_resolved,
             Self::Rollback(_) => false,
         }
     }
 
+    /// Whether what was told is changed in place, which disturbs nobody.
+    pub fn updates_in_place(&self) -> bool {
+        matches!(self, Self::Slack(slack) if slack.updates)
+    }
+
     /// What to send. Every receiver has an answer to every notification, if only to say that it is not meant for it.
-    pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Request {
+    pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Rendered {
         match self {
             Self::Slack(slack) => slack.render(note, context),
+            Self::SlackHook(hook) => hook.render(note, context),
             Self::PagerDuty(pagerduty) => pagerduty.render(note, context),
-            Self::Webhook(webhook) => webhook.render(note, context),
-            Self::Rollback(rollback) => rollback.render(note, context),
+            Self::Webhook(webhook) => webhook.render(note, context).into(),
+            Self::Rollback(rollback) => rollback.render(note, context).into(),
         }
     }
 
@@ -76,10 +101,19 @@ impl Receiver {
     pub fn classify(&self, reply: &Reply) -> Outcome {
         match self {
             Self::Slack(slack) => slack.classify(reply),
+            Self::SlackHook(hook) => hook.classify(reply),
             Self::PagerDuty(pagerduty) => pagerduty.classify(reply),
             Self::Webhook(webhook) => webhook.classify(reply),
             Self::Rollback(rollback) => rollback.classify(reply),
         }
+    }
+}
+
+/// How to reach what an attempt may have opened although nobody said so, from all that came of it.
+pub fn presumed_handle(kind: IntegrationKind, note: &Notification, reply: &Reply) -> Option<Handle> {
+    match kind {
+        IntegrationKind::PagerDuty => pagerduty::presumed_handle(note, reply),
+        _ => None,
     }
 }
 
@@ -90,10 +124,27 @@ pub struct RenderContext<'a> {
     pub delivery: &'a DeliveryId,
     /// How to reach the message that told this before, if there is one.
     pub handle: Option<&'a Handle>,
+    /// The alerts that those who are told know to fire; nothing when they know nothing for certain.
+    pub before: Option<&'a BTreeSet<Fingerprint>>,
     /// Where our own pages are; empty when nobody said.
     pub external_url: &'a str,
     /// The time.
     pub now: Timestamp,
+}
+
+/// What to send, and what of it could not be written as the configuration has it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rendered {
+    /// What to send; whole, whatever did not work.
+    pub request: Request,
+    /// What did not work, in words.
+    pub troubles: Vec<String>,
+}
+
+impl From<Request> for Rendered {
+    fn from(request: Request) -> Self {
+        Self { request, troubles: Vec::new() }
+    }
 }
 
 /// How to reach the same message or incident again.
@@ -112,6 +163,9 @@ pub enum Handle {
     PagerDuty {
         /// Its deduplication key.
         dedup_key: String,
+        /// The routing key that opened it, which alone can close it, whatever the configuration says by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        routing_key: Option<SecretText>,
     },
 }
 
@@ -136,14 +190,34 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     /// The body, but for what is secret in it.
     pub body: serde_json::Value,
-    /// A JSON pointer to the member of the body that `transport` sets to a secret, and which.
-    pub body_secret: Option<(String, SecretName)>,
+    /// What of the body is secret.
+    pub body_secret: Option<BodySecret>,
     /// The Standard Webhooks signature that `transport` makes at each attempt.
     pub signature: Option<Signature>,
     /// How long the whole call may take.
     pub timeout: Duration,
-    /// The client that makes it; the shared one when it has no settings of its own.
+    /// The client that makes the call; the plain one when none is named.
     pub client: Option<ClientName>,
+}
+
+/// A member of a body that is a secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BodySecret {
+    /// A JSON pointer to the member, which `transport` sets.
+    pub pointer: String,
+    /// What it is set to.
+    pub value: BodySecretValue,
+    /// Whether the value comes back with the answer, because what is done needs it to be undone: see [`Reply::Keyed`].
+    pub is_returned: bool,
+}
+
+/// What a secret member of a body is set to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BodySecretValue {
+    /// What the secret of this name holds now.
+    Named(SecretName),
+    /// This, kept from an earlier call.
+    Kept(SecretText),
 }
 
 /// An HTTP method.
@@ -154,7 +228,8 @@ pub enum Method {
 }
 
 /// A URL.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// One that anybody may see.
     Plain(String),
@@ -180,9 +255,11 @@ pub struct SlackRequest {
     pub token: SecretName,
     /// The method with its arguments.
     pub call: SlackCall,
+    /// What the message's thread is told once that is done. That it was not is no reason to do it all again.
+    pub thread: Option<SlackApiChatPostMessageRequest>,
     /// How long the whole call may take.
     pub timeout: Duration,
-    /// The client that makes it; the shared one when it has no settings of its own.
+    /// The client that makes the call; the plain one when none is named.
     pub client: Option<ClientName>,
 }
 
@@ -195,7 +272,7 @@ pub enum SlackCall {
     Update(SlackApiChatUpdateRequest),
 }
 
-/// What came back. Has no secret in it, even if the other side repeated one.
+/// What came back. Nothing of it that is shown has a secret in it, even if the other side repeated one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reply {
     /// An HTTP response.
@@ -226,4 +303,29 @@ pub enum Reply {
         /// The reason with all its causes.
         why: String,
     },
+    /// The answer to a request whose secret was asked for, with the value that was used.
+    Keyed {
+        /// The answer.
+        answer: Box<Reply>,
+        /// The value.
+        key: SecretText,
+    },
+}
+
+impl Reply {
+    /// The answer, without the secret that comes with it.
+    pub fn answer(&self) -> &Self {
+        match self {
+            Self::Keyed { answer, .. } => answer,
+            plain => plain,
+        }
+    }
+
+    /// The secret that comes with the answer.
+    pub fn key(&self) -> Option<&SecretText> {
+        match self {
+            Self::Keyed { key, .. } => Some(key),
+            _ => None,
+        }
+    }
 }

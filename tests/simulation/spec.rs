@@ -1,12 +1,13 @@
 //! What the simulated engine is made of.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use atalaya::dispatch::{GroupBy, RouteSpec};
+use atalaya::dispatch::{ForwardSpec, GroupBy, RouteSpec};
 use atalaya::engine::EngineSpec;
-use atalaya::model::{IntegrationId, IntegrationKind, Labels, Matcher, ReceiverName, SecretName};
+use atalaya::model::{Compat, IntegrationId, IntegrationKind, Labels, Matcher, ReceiverName, SecretName};
 use atalaya::promql;
-use atalaya::receiver::{Endpoint, PagerDuty, Receiver, Rollback, Slack, Webhook};
+use atalaya::receiver::{Endpoint, PagerDuty, PagerDutyTexts, Receiver, Rollback, Slack, SlackTexts, Text, Webhook};
 use atalaya::rollout::{GuardSpec, RollbackSpec};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -14,16 +15,19 @@ const GUARD: &str = "canary_weight > 0";
 
 /// An integration of a receiver.
 pub(crate) fn integration(receiver: &str, kind: IntegrationKind) -> IntegrationId {
-    IntegrationId { receiver: ReceiverName::new(receiver), kind, index: 0 }
+    IntegrationId { receiver: ReceiverName::new(receiver), kind, slot: 0.into() }
 }
 
 fn slack(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
     let slack = Slack {
         api_url: "http://slack".into(),
         token: SecretName::new("slack"),
-        channel: format!("#{receiver}"),
+        channel: Text::constant(format!("#{receiver}")),
+        updates: true,
+        texts: SlackTexts::default(),
         send_resolved,
         timeout: TIMEOUT,
+        client: None,
     };
     (integration(receiver, IntegrationKind::Slack), Receiver::Slack(slack))
 }
@@ -32,21 +36,23 @@ fn pagerduty(receiver: &str) -> (IntegrationId, Receiver) {
     let pagerduty = PagerDuty {
         url: "http://pagerduty".into(),
         routing_key: SecretName::new("key"),
+        texts: PagerDutyTexts::default(),
         send_resolved: true,
         timeout: TIMEOUT,
+        client: None,
     };
     (integration(receiver, IntegrationKind::PagerDuty), Receiver::PagerDuty(pagerduty))
 }
 
 fn webhook(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
     let url = Endpoint::Plain("http://webhook".into());
-    let webhook = Webhook { url, send_resolved, max_alerts: 0, timeout: TIMEOUT };
+    let webhook = Webhook { url, send_resolved, max_alerts: 0, timeout: TIMEOUT, client: None };
     (integration(receiver, IntegrationKind::Webhook), Receiver::Webhook(webhook))
 }
 
 fn rollback(receiver: &str) -> (IntegrationId, Receiver) {
     let url = Endpoint::Plain("http://rollback".into());
-    let rollback = Rollback { url, secret: SecretName::new("signing"), timeout: TIMEOUT };
+    let rollback = Rollback { url, secret: SecretName::new("signing"), timeout: TIMEOUT, client: None };
     (integration(receiver, IntegrationKind::Rollback), Receiver::Rollback(rollback))
 }
 
@@ -86,6 +92,12 @@ pub(crate) fn spec(is_edited: bool) -> EngineSpec {
     EngineSpec {
         route: root,
         receivers,
+        origins: BTreeMap::from([
+            (SecretName::new("slack"), SecretName::of_file("/slack")),
+            (SecretName::new("key"), SecretName::of_file("/key")),
+        ]),
+        alertmanagers: ForwardSpec::default(),
+        compat: Compat::Default,
         rollbacks: vec![RollbackSpec {
             id: integration("canary", IntegrationKind::Rollback),
             key: vec!["service".into()],

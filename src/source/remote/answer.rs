@@ -391,6 +391,7 @@ mod tests {
                 let texts = elements.iter().map(|element| format!("{} {}", element.labels, element.value));
                 texts.collect::<Vec<_>>().join(", ")
             }
+            Value::Matrix(_) => panic!("no API gives a matrix where a value was asked for"),
         }
     }
 
@@ -415,6 +416,8 @@ mod tests {
             check(&format!(r#"{{"resultType":"vector","result":{nothing}}}"#), "");
         }
         check(r#"{"resultType":"vector"}"#, "");
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        check(&format!(r#"{{"resultType":"vector","result":[],"stats":{deep}}}"#), "");
         check(r#"{"resultType":"scalar","result":[1435781451.781,"-Inf"]}"#, "-inf");
         check(r#"{"result":[1435781451,"0.1"],"resultType":"scalar"}"#, "0.1");
         check(r#"{"resultType":"string","result":[1435781451.781,"a \"b\""]}"#, r#""a \"b\"""#);
@@ -503,7 +506,6 @@ mod tests {
         check(r#"{"resultType":"scalar","result":"5"}"#, "invalid type: string");
         check(r#"{"result":[]}"#, "missing field `resultType`");
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        check(&format!(r#"{{"resultType":"vector","result":[],"more":{deep}}}"#), "recursion limit exceeded");
         check(&vector(&deep), "invalid type: sequence");
     }
 
