@@ -223,7 +223,8 @@ mod tests {
     /// The sources of the groups of a rule file, or what is wrong.
     fn check(text: &str, options: &[Spanned<RawRuleOptions>]) -> Result<Vec<String>, Vec<String>> {
         let mut sheet = Sheet::new("r.yaml".to_owned(), text.to_owned());
-        let file: Option<RawRuleFile> = sheet.parse();
+        let tree = sheet.grow();
+        let file: Option<RawRuleFile> = sheet.fill(&tree);
         let sources = Sources { names: ["thanos".to_owned()].into(), default: SourceName::new("thanos") };
         let options = RuleOptions::check(&mut sheet, options, &sources, "".as_ref());
         let mut raw = RawRules { name: "r.yaml".to_owned(), path: "r.yaml".into(), sheet, file };
