@@ -47,6 +47,22 @@ pub struct RemoteLabels {
     pub result: &'static str,
 }
 
+/// How targets are looked for, and how it ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct DiscoveryLabels {
+    /// `file`, `http` or `dns`.
+    pub mechanism: &'static str,
+    /// `ok` or `error`.
+    pub result: &'static str,
+}
+
+/// Why something did not count.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// Why.
+    pub reason: &'static str,
+}
+
 /// Which version of us it is.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct BuildLabels {
@@ -98,6 +114,10 @@ pub struct Telemetry {
     pub scrapes: Family<ResultLabel, Counter>,
     /// Sample lines on scraped pages.
     pub scrape_samples: Counter,
+    /// Samples of pages that count which were dropped, by reason.
+    pub scrape_samples_dropped: Family<ReasonLabel, Counter>,
+    /// Attempts to find targets, by mechanism and result.
+    pub discoveries: Family<DiscoveryLabels, Counter>,
     /// How long a page took to take in, parse and store.
     pub ingest_seconds: Histogram,
     /// Series held in memory.
@@ -141,6 +161,8 @@ impl Telemetry {
             registry: Arc::new(Registry::default()),
             scrapes: Family::default(),
             scrape_samples: Counter::default(),
+            scrape_samples_dropped: Family::default(),
+            discoveries: Family::default(),
             ingest_seconds: histogram(),
             series: Gauge::default(),
             remote_queries: Family::default(),
@@ -164,6 +186,16 @@ impl Telemetry {
         registry.register("build_info", "What this is", build);
         registry.register("scrapes", "Scrapes, by result (ok, error)", this.scrapes.clone());
         registry.register("scrape_samples", "Sample lines on scraped pages", this.scrape_samples.clone());
+        registry.register(
+            "scrape_samples_dropped",
+            "Samples dropped, by reason (duplicate, out_of_order, in_future)",
+            this.scrape_samples_dropped.clone(),
+        );
+        registry.register(
+            "discoveries",
+            "Attempts to find targets, by mechanism (file, http, dns) and result (ok, error)",
+            this.discoveries.clone(),
+        );
         registry.register_with_unit(
             "ingest",
             "Parsing and storing a scraped page",

@@ -28,9 +28,12 @@ impl RawConfig {
             }
             None => RouteSpec::default(),
         };
-        let scrape = scrape::targets(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &global);
         let mut secrets = SecretList { directory: &directory, secrets: receivers.secrets };
         let mut clients = Vec::new();
+        let raw_global = main.global.clone().unwrap_or_default();
+        let mut context = scrape::Context::new(&mut sheet, &raw_global, &global, &mut secrets, &mut clients);
+        let mut scrape = Vec::new();
+        context.jobs(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &mut scrape);
         let raw_source = main.source.clone().unwrap_or_default();
         let sources = source::sources(&mut sheet, &raw_source, global.evaluation_interval, &mut secrets, &mut clients);
         let secrets = secrets.secrets;

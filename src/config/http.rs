@@ -1,7 +1,7 @@
 //! How calls are made: `http_config` as Prometheus and Alertmanager have it, and the same settings inline.
 
-use reqwest::header::{HeaderName, HeaderValue};
 use super::place::Spanned;
+use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::model::ClientName;
 use crate::transport::{

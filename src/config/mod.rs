@@ -23,8 +23,9 @@ mod expression;
 mod rules;
 
 mod global;
-mod relabel;
 mod http;
+mod discovery;
+mod relabel;
 mod scrape;
 mod source;
 
@@ -48,7 +49,7 @@ use crate::model::{ClientName, IntegrationId, Labels, Problems, SecretName, Sour
 use crate::receiver::Receiver;
 use crate::rollout::RollbackSpec;
 use crate::rule::{AnnotateContext, RuleGroup};
-use crate::source::RemoteSpec;
+use crate::source::{RemoteSpec, ScrapeJob};
 use crate::transport::{HttpOptions, SecretSource};
 
 pub use read::RawConfig;
@@ -56,8 +57,8 @@ pub use read::RawConfig;
 /// A configuration in which everything fits together.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Who is measured.
-    pub scrape: Vec<ScrapeTarget>,
+    /// Who is measured: the jobs and how their targets are found.
+    pub scrape: Vec<ScrapeJob>,
     /// The APIs that answer queries.
     pub apis: Vec<RemoteSpec>,
     /// Whom rules ask that do not say; the store that scrapes fill when it has no name.
@@ -100,7 +101,7 @@ impl Config {
         EvaluatorSpec {
             groups: self.groups.clone(),
             measures: self.rollbacks.iter().map(measure).collect(),
-            targets: self.scrape.clone(),
+            targets: self.static_targets(),
             interval: self.evaluation_interval,
             context: AnnotateContext {
                 external_labels: self.external_labels.clone(),
@@ -108,6 +109,12 @@ impl Config {
             },
             ..EvaluatorSpec::default()
         }
+    }
+
+    /// The targets that are written down. Those that are found come later.
+    pub fn static_targets(&self) -> Vec<ScrapeTarget> {
+        let jobs = self.scrape.iter().flat_map(|job| job.static_targets().active);
+        jobs.map(|active| active.target).collect()
     }
 
     /// What the engine needs of it.

@@ -4,6 +4,7 @@
 //! `ingest` takes a scrape, `tick` evaluates what is due. Vectors stay inside; what leaves is what changed.
 
 mod blind;
+mod exposed;
 mod ingest;
 mod join;
 mod measure;
@@ -11,7 +12,8 @@ mod query;
 mod spec;
 mod view;
 
-pub use ingest::{Scrape, ScrapeReport, ScrapeTarget};
+pub use exposed::IntakeOptions;
+pub use ingest::{Page, PageError, PageFormat, Scrape, ScrapeReport, ScrapeTarget};
 pub use join::Evaluator;
 pub use measure::{Answer, Measure, Reading};
 pub use query::Queried;

@@ -4,6 +4,7 @@
 //! Alertmanager print them.
 
 mod alert;
+mod bytes;
 mod duration;
 mod id;
 mod labels;
@@ -16,6 +17,7 @@ mod sample;
 mod time;
 
 pub use alert::{Alert, AlertStatus};
+pub use bytes::parse_bytes;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use id::{
     ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
