@@ -2,15 +2,21 @@
 //!
 //! Log fields: `rule`, `group`, `target_id`, `integration`, `delivery`, `rollback`, `file`, `error`.
 
+mod process;
+mod service;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub use service::{AttemptLabels, Durations, HealthLabel, IntegrationLabel, QueueLabel, ServiceTelemetry};
 
 /// The bounds of histograms of durations: from the 0.1 ms of a commit to the 10 s of a timeout.
 const SECONDS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
@@ -150,6 +156,8 @@ pub struct Telemetry {
     pub state_writable: Gauge,
     /// From the evaluation that decided to the moment a send leaves, in seconds.
     pub send_delay_seconds: Gauge<f64, AtomicU64>,
+    /// Those of the service around the two machines.
+    pub service: ServiceTelemetry,
 }
 
 impl Telemetry {
@@ -159,6 +167,7 @@ impl Telemetry {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let mut this = Self {
             registry: Arc::new(Registry::default()),
+            service: ServiceTelemetry::new(&mut registry),
             scrapes: Family::default(),
             scrape_samples: Counter::default(),
             scrape_samples_dropped: Family::default(),
@@ -265,8 +274,11 @@ impl Telemetry {
     /// All metrics in this form.
     pub fn render(&self, format: MetricsFormat) -> String {
         let mut page = String::new();
+        // Those of the process have no prefix, so that dashboards find them.
+        let mut process = Registry::default();
+        process.register_collector(Box::new(process::Process));
         // Writing into a string cannot fail.
-        let _ = encode(&mut page, &self.registry);
+        let _ = encode_registry(&mut page, &process).and_then(|()| encode(&mut page, &self.registry));
         match format {
             MetricsFormat::OpenMetrics => page,
             MetricsFormat::Text => text_of(&page),

@@ -251,7 +251,7 @@ impl Simulation {
             return self.restart();
         }
         let is_changed = !step.records.is_empty();
-        for effect in step.after_commit.into_iter().chain(step.immediate) {
+        for effect in step.after_commit {
             if let Effect::Send(sending) = effect {
                 self.send(&sending);
             }

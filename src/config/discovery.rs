@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{ClientName, Labels, Problems};
+use crate::model::{ClientName, Labels};
 use crate::source::{
     ADDRESS, Discovery, DnsDiscovery, DnsRecord, FileDiscovery, FilePatternError, HttpDiscovery, TargetGroup,
     address_trouble,
@@ -108,7 +108,7 @@ fn read_yaml(text: &str) -> Result<Vec<TargetGroup>, String> {
         TargetGroup { targets, labels: shared }
     });
     let groups = groups.collect();
-    match sheet.into_problems().first() {
+    match sheet.into_findings().first() {
         None => Ok(groups),
         Some(problem) => {
             let (line, column) = (problem.place.line.unwrap_or(1), problem.place.column.unwrap_or(1));

@@ -1,9 +1,11 @@
 //! How calls are made: `http_config` as Prometheus and Alertmanager have it, and the same settings inline.
+//!
+//! No line is shown with a problem: too often a secret stands on it, and not under a name that gives it away.
 
 use super::place::Spanned;
 use reqwest::header::{HeaderName, HeaderValue};
 
-use crate::model::ClientName;
+use crate::model::{ClientName, SecretName};
 use crate::transport::{
     Authentication, ClientCertificate, ConnectionOptions, HttpOptions, OAuth2Options, Part, Pem, ProxyOptions,
     SecretSource, TlsOptions, TlsVersion,
@@ -14,7 +16,7 @@ use super::place::{Sheet, Spot};
 use super::raw::{
     Named, Pairs, RawAuthorization, RawBasicAuth, RawHttpConfig, RawHttpHeader, RawOAuth2, RawTlsConfig, Text,
 };
-use super::secret::{SecretList, Setting, source};
+use super::secret::{SecretList, Setting, inline_source, source};
 use super::value::{http_url, path_of};
 
 /// Headers that we set ourselves, as Prometheus has them.
@@ -141,13 +143,13 @@ fn basic_auth(
         Setting { path, name: "username", inline: raw.username.as_ref(), file: raw.username_file.as_ref(), owner };
     let username = match (setting.inline, setting.file) {
         (None, None) => {
-            sheet.note(owner, path, "there is neither `username` nor `username_file`");
+            sheet.note_unseen(owner, path, "there is neither `username` nor `username_file`");
             None
         }
-        _ => match source(sheet, setting, secrets.directory)? {
-            SecretSource::Inline(text) => Some(Part::Plain(text)),
-            source => Some(Part::Secret(secrets.keep(setting, source))),
-        },
+        _ => source(sheet, setting, secrets.directory).map(|source| match source {
+            SecretSource::Inline(text) => Part::Plain(text),
+            source => Part::Secret(secrets.keep(setting, source)),
+        }),
     };
     let inline = raw.password.as_ref().filter(|text| !text.value.is_empty());
     let setting = Setting { path, name: "password", inline, file: raw.password_file.as_ref(), owner };
@@ -168,14 +170,14 @@ fn authorization(
     if let (Some(text), Some(scheme)) = (&raw.scheme, scheme) {
         let place = format!("{path}.type");
         if scheme.eq_ignore_ascii_case("basic") {
-            sheet.note(text, &place, "`authorization` does not do basic authentication").hint =
+            sheet.note_unseen(text, &place, "`authorization` does not do basic authentication").hint =
                 Some("use `basic_auth: {username: …, password: …}`".to_owned());
         } else if scheme.contains(char::is_whitespace) || HeaderValue::from_str(scheme).is_err() {
-            sheet.note(text, &place, format!("`{scheme}` is not a scheme of authentication"));
+            sheet.note_unseen(text, &place, format!("`{scheme}` is not a scheme of authentication"));
         }
     }
     if raw.credentials.is_none() && raw.credentials_file.is_none() {
-        sheet.note(owner, path, "there is neither `credentials` nor `credentials_file`");
+        sheet.note_unseen(owner, path, "there is neither `credentials` nor `credentials_file`");
         return None;
     }
     let (inline, file) = (raw.credentials.as_ref(), raw.credentials_file.as_ref());
@@ -193,18 +195,18 @@ fn oauth2(
     sheet.refuse(path, raw.not_yet());
     let client_id = raw.client_id.as_ref().filter(|id| !id.value.is_empty());
     if client_id.is_none() {
-        sheet.note(owner, path, "there is no `client_id`");
+        sheet.note_unseen(owner, path, "there is no `client_id`");
     }
     let token_url = match &raw.token_url {
         Some(text) => http_url(sheet, &format!("{path}.token_url"), text),
         None => {
-            sheet.note(owner, path, "there is no `token_url`");
+            sheet.note_unseen(owner, path, "there is no `token_url`");
             None
         }
     };
     let (inline, file) = (raw.client_secret.as_ref(), raw.client_secret_file.as_ref());
     let client_secret = if inline.is_none() && file.is_none() {
-        sheet.note(owner, path, "there is neither `client_secret` nor `client_secret_file`");
+        sheet.note_unseen(owner, path, "there is neither `client_secret` nor `client_secret_file`");
         None
     } else {
         secrets.add(sheet, Setting { path, name: "client_secret", inline, file, owner })
@@ -213,12 +215,13 @@ fn oauth2(
         tls: tls(sheet, path, raw.tls_config.as_ref(), secrets),
         proxy: proxy(sheet, path, &ProxySettings::of_oauth2(raw), secrets),
     };
+    let endpoint_params = pairs(sheet, &format!("{path}.endpoint_params"), raw.endpoint_params.as_ref());
     Some(Authentication::OAuth2(Box::new(OAuth2Options {
         client_id: client_id?.value.clone(),
         client_secret: client_secret?,
         scopes: raw.scopes.iter().flatten().map(|scope| scope.value.clone()).collect(),
         token_url: token_url?,
-        endpoint_params: pairs(sheet, &format!("{path}.endpoint_params"), raw.endpoint_params.as_ref()),
+        endpoint_params,
         connection,
     })))
 }
@@ -227,7 +230,7 @@ fn pairs(sheet: &mut Sheet, path: &str, raw: Option<&Pairs>) -> Vec<(String, Str
     let mut pairs = Vec::new();
     for pair in raw.iter().flat_map(|pairs| &pairs.0) {
         if pair.name.value.is_empty() {
-            sheet.note(&pair.name, &path_of(path, pair), "the name of a parameter is empty");
+            sheet.note_unseen(&pair.name, &path_of(path, pair), "the name of a parameter is empty");
         }
         pairs.push((pair.name.value.clone(), pair.value.value.clone()));
     }
@@ -249,13 +252,16 @@ fn tls(sheet: &mut Sheet, path: &str, raw: Option<&Spanned<RawTlsConfig>>, secre
     } else {
         pem(sheet, &path, "key", raw.key.as_ref(), raw.key_file.as_ref(), secrets)
     };
-    match (&certificate, &key) {
-        (Some(_), None) => {
-            sheet.note(owner, &path, "there is a certificate and no key for it").hint =
+    let is_set = |text: &Option<Text>| text.as_ref().is_some_and(|text| !text.value.is_empty());
+    let has_certificate = is_set(&raw.cert) || is_set(&raw.cert_file);
+    let has_key = is_set(&raw.key) || is_set(&raw.key_file);
+    match (has_certificate, has_key) {
+        (true, false) => {
+            sheet.note_unseen(owner, &path, "there is a certificate and no key for it").hint =
                 Some("name its key with `key_file`".to_owned());
         }
-        (None, Some(_)) => {
-            sheet.note(owner, &path, "there is a key and no certificate for it").hint =
+        (false, true) => {
+            sheet.note_unseen(owner, &path, "there is a key and no certificate for it").hint =
                 Some("name its certificate with `cert_file`".to_owned());
         }
         _ => {}
@@ -264,18 +270,22 @@ fn tls(sheet: &mut Sheet, path: &str, raw: Option<&Spanned<RawTlsConfig>>, secre
     let max_version = version(sheet, &format!("{path}.max_version"), raw.max_version.as_ref());
     if let (Some(None), Some(text)) = (max_version, &raw.max_version) {
         let what = format!("`{}` is too old: TLS 1.2 and 1.3 are spoken", text.value);
-        sheet.note(text, &format!("{path}.max_version"), what);
+        sheet.note_unseen(text, &format!("{path}.max_version"), what);
     }
     let max_version = max_version.flatten();
     if let (Some(min), Some(max), Some(text)) = (min_version, max_version, &raw.max_version)
         && min > max
     {
-        sheet.note(text, &format!("{path}.max_version"), "must not be older than `min_version`");
+        sheet.note_unseen(text, &format!("{path}.max_version"), "must not be older than `min_version`");
     }
     let server_name = raw.server_name.as_ref().filter(|name| !name.value.is_empty());
     if let Some(name) = server_name.filter(|name| rustls::pki_types::ServerName::try_from(name.value.as_str()).is_err())
     {
-        sheet.note(name, &format!("{path}.server_name"), format!("`{}` is not the name of a server", name.value));
+        sheet.note_unseen(
+            name,
+            &format!("{path}.server_name"),
+            format!("`{}` is not the name of a server", name.value),
+        );
     }
     TlsOptions {
         ca,
@@ -315,7 +325,7 @@ fn version(sheet: &mut Sheet, path: &str, text: Option<&Text>) -> Option<Option<
     let found = VERSIONS.into_iter().find(|(name, _)| *name == text.value).map(|(_, version)| version);
     if found.is_none() {
         let hint = did_you_mean(&text.value, VERSIONS.map(|(name, _)| name));
-        sheet.note(text, path, format!("`{}` is not a version of TLS", text.value)).hint =
+        sheet.note_unseen(text, path, format!("`{}` is not a version of TLS", text.value)).hint =
             hint.or_else(|| Some("write `TLS12` or `TLS13`".to_owned()));
     }
     found
@@ -341,14 +351,18 @@ fn http_headers(
         let mut values = Vec::new();
         for (at, value) in raw.values.iter().flatten().enumerate() {
             if HeaderValue::from_bytes(value.value.as_bytes()).is_err() {
-                sheet.note(value, &format!("{path}.values[{at}]"), "a header holds no line break or control character");
+                sheet.note_unseen(
+                    value,
+                    &format!("{path}.values[{at}]"),
+                    "a header holds no line break or control character",
+                );
             }
             values.push(Part::Plain(value.value.clone()));
         }
         for (list, is_file) in [(&raw.secrets, false), (&raw.files, true)] {
             for (at, text) in list.iter().flatten().enumerate() {
                 let path = format!("{path}.{}[{at}]", if is_file { "files" } else { "secrets" });
-                values.extend(nameless(sheet, &path, text, is_file, secrets));
+                values.extend(listed(sheet, &path, text, is_file, secrets));
             }
         }
         headers.push((name.value.clone(), values));
@@ -356,15 +370,17 @@ fn http_headers(
     headers
 }
 
-/// A secret in a list: what it is called is its place.
-fn nameless(sheet: &mut Sheet, path: &str, text: &Text, is_file: bool, secrets: &mut SecretList<'_>) -> Option<Part> {
-    let (list, place) = path.rsplit_once('.')?;
-    // The place is the last part of its path, and `Setting` wants a name that lives as long as the program.
-    let (inline, file) = if is_file { (None, Some(text)) } else { (Some(text), None) };
-    let setting =
-        Setting { path: list, name: if is_file { "files" } else { "secrets" }, inline, file, owner: text.into() };
-    let source = source(sheet, setting, secrets.directory)?;
-    let name = crate::model::SecretName::new(format!("{list}.{place}"));
+/// A secret in a list: its name is its path.
+fn listed(sheet: &mut Sheet, path: &str, text: &Text, is_file: bool, secrets: &mut SecretList<'_>) -> Option<Part> {
+    let source = if !is_file {
+        inline_source(sheet, path, text)?
+    } else if text.value.is_empty() {
+        sheet.note_unseen(text, path, "the path is empty");
+        return None;
+    } else {
+        SecretSource::File(secrets.directory.join(&text.value))
+    };
+    let name = SecretName::new(path);
     secrets.secrets.push((name.clone(), source));
     Some(Part::Secret(name))
 }
@@ -413,7 +429,7 @@ fn proxy(sheet: &mut Sheet, path: &str, raw: &ProxySettings<'_>, secrets: &mut S
         header_name(sheet, &path, name);
         let mut parts = Vec::new();
         for (at, text) in values.iter().enumerate() {
-            parts.extend(nameless(sheet, &format!("{path}.values[{at}]"), text, false, secrets));
+            parts.extend(listed(sheet, &format!("{path}[{at}]"), text, false, secrets));
         }
         headers.push((name.value.clone(), parts));
     }
@@ -428,7 +444,7 @@ fn proxy(sheet: &mut Sheet, path: &str, raw: &ProxySettings<'_>, secrets: &mut S
     }
     let Some(url) = url else {
         if let Some(text) = no_proxy {
-            sheet.note(
+            sheet.note_unseen(
                 text,
                 &format!("{path}.no_proxy"),
                 "there is no `proxy_url` from which this would be an exception",

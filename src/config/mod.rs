@@ -9,6 +9,7 @@
 mod raw;
 mod read;
 
+mod files;
 mod reader;
 mod tree;
 
@@ -17,15 +18,18 @@ mod hint;
 mod place;
 mod scalar;
 
+mod size;
 mod value;
 
 mod expression;
+mod rule_options;
 mod rules;
 
 mod global;
 mod http;
 mod discovery;
 mod relabel;
+mod store;
 mod scrape;
 mod source;
 
@@ -36,23 +40,31 @@ mod receivers;
 mod route;
 
 mod check;
+mod lint;
+mod lint_expression;
+
+mod shown;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dispatch::RouteSpec;
+use crate::dispatch::{ForwardSpec, RouteSpec};
 use crate::engine::EngineSpec;
 use crate::evaluator::{EvaluatorSpec, Measure, ScrapeTarget};
-use crate::model::{ClientName, IntegrationId, Labels, Problems, SecretName, SourceName};
+use crate::model::{ClientName, Compat, IntegrationId, Labels, Problems, SecretName, SourceName};
 use crate::receiver::Receiver;
 use crate::rollout::RollbackSpec;
 use crate::rule::{AnnotateContext, RuleGroup};
 use crate::source::{RemoteSpec, ScrapeJob};
+use crate::store::Retain;
 use crate::transport::{HttpOptions, SecretSource};
 
+pub use files::{Files, list};
+pub use lint::{Finding, LINTS, Lint};
 pub use read::RawConfig;
+pub use shown::shown;
 
 /// A configuration in which everything fits together.
 #[derive(Clone, Debug)]
@@ -87,6 +99,23 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Where the state is kept.
     pub state_dir: Option<PathBuf>,
+    /// What is kept in memory.
+    pub store: StoreOptions,
+    /// Whose ways are followed where we would do something better.
+    pub compat: Compat,
+    /// What is sound and probably not meant.
+    pub lints: Vec<Finding>,
+}
+
+/// What is kept in memory, and how much of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoreOptions {
+    /// What is kept although no rule reads it.
+    pub retain: Retain,
+    /// How many series there may be.
+    pub series_max: Option<usize>,
+    /// How many bytes they may take.
+    pub memory_max: Option<u64>,
 }
 
 impl Config {
@@ -117,19 +146,38 @@ impl Config {
         jobs.map(|active| active.target).collect()
     }
 
+    /// Whether anybody hears of alerts.
+    pub fn tells_somebody(&self) -> bool {
+        self.route.receiver.is_some()
+    }
+
     /// What the engine needs of it.
     pub fn engine_spec(&self) -> EngineSpec {
         EngineSpec {
             route: self.route.clone(),
             receivers: self.receivers.clone(),
+            origins: self.secrets.iter().map(|(name, source)| (name.clone(), source.origin())).collect(),
             rollbacks: self.rollbacks.clone(),
+            alertmanagers: ForwardSpec::default(),
+            compat: self.compat,
             external_labels: self.external_labels.clone(),
             external_url: self.external_url.clone(),
         }
     }
 }
 
-/// Reads a configuration and everything that it names, and checks it. `read` gives what a file holds.
+/// Reads a configuration and everything that it names, and checks it. `read` gives what a file holds; nobody lists
+/// directories for it, so patterns of rule files are refused.
 pub fn load(path: &Path, read: &dyn Fn(&Path) -> io::Result<String>) -> Result<Config, Problems> {
     RawConfig::read(path, read).build()
+}
+
+/// Reads a configuration and everything that it names, rule files by pattern among it, and checks it.
+pub fn load_from(path: &Path, files: Files<'_>) -> Result<Config, Problems> {
+    RawConfig::read_from(path, files).build()
+}
+
+/// Whether a text is a rule file rather than a main one: whether it has `groups`.
+pub fn is_rule_file(text: &str) -> bool {
+    tree::grow(text).has("groups")
 }

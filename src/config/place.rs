@@ -196,15 +196,16 @@ impl Sheet {
     }
 
     /// What is wrong, from top to bottom.
-    pub(super) fn into_problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
+    pub(super) fn take_problems(&mut self) -> Vec<Problem> {
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
         let more = self.hushed.iter().filter(|problem| problem.path == MORE).count();
         if more > 0 {
             let what = format!("{more} more problems are not shown");
-            let place = Place { file: self.file, line: None, column: None };
-            self.problems.push(Problem { place, path: String::new(), what, hint: None, snippet: String::new() });
+            let place = Place { file: self.file.clone(), line: None, column: None };
+            problems.push(Problem { place, path: String::new(), what, hint: None, snippet: String::new() });
         }
-        self.problems
+        problems
     }
 
     fn push(&mut self, spot: Spot, path: &str, what: String, snippet: String) -> &mut Problem {
@@ -269,13 +270,22 @@ fn snippet(line: &str, spot: Spot) -> String {
 }
 
 /// Settings whose values are not to be shown, by the end of their names.
-const SECRET_SETTINGS: [&str; 7] =
-    ["token", "secret", "password", "routing_key", "service_key", "api_key", "credentials"];
+const SECRET_SETTINGS: [&str; 9] = [
+    "token",
+    "secret",
+    "secrets",
+    "password",
+    "routing_key",
+    "service_key",
+    "api_key",
+    "credentials",
+    "proxy_connect_header",
+];
 /// Settings whose values are not to be shown even when their names are misspelt.
 const SECRET_NAMES: [&str; 8] =
     ["bot_token", "app_token", "secret", "password", "routing_key", "service_key", "api_key", "credentials"];
 /// What secrets look like by themselves.
-const SECRET_LOOKS: [&str; 5] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/services/"];
+const SECRET_LOOKS: [&str; 6] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/services/", "PRIVATE KEY"];
 
 /// Whether a line of YAML holds a secret as such, rather than the name of its variable or file.
 fn holds_secret(line: &str) -> bool {
@@ -320,6 +330,8 @@ mod tests {
         check("    routing_key: 0123456789abcdef", true);
         check("      whsec_c2VjcmV0", true);
         check("    bot_tokn:hunter2", true);
+        check("  - {http_headers: {X-Key: {secrets: [hunter2]}}, timeout: 5}", true);
+        check("  key: '-----BEGIN PRIVATE KEY-----'", true);
         check("    bot_token hunter2", true);
         check("  - {channel: a, 'bot_tokn': \"hunter2}", true);
         check("    bot_tokn:", false);

@@ -81,10 +81,13 @@ settings! {
         web "web": RawWeb,
         state "state": RawState,
         source "source": RawSource,
+        rule_options "rule_options": Vec<Spanned<RawRuleOptions>>,
+        store "store": RawStore,
+        compat "compat": Text,
     }
     not_yet {
         alerting remote_read remote_write otlp storage tracing runtime scrape_config_files
-        inhibit_rules mute_time_intervals time_intervals templates
+        inhibit_rules mute_time_intervals time_intervals templates event_recorder
         slo_files rollout_files heartbeat schedules
     }
 }
@@ -95,6 +98,7 @@ settings! {
         scrape_interval "scrape_interval": Text,
         scrape_timeout "scrape_timeout": Text,
         evaluation_interval "evaluation_interval": Text,
+        rule_query_offset "rule_query_offset": Text,
         external_labels "external_labels": Pairs,
         external_url "external_url": Text,
         slack_api_url "slack_api_url": Text,
@@ -112,7 +116,7 @@ settings! {
         metric_name_escaping_scheme "metric_name_escaping_scheme": Text,
     }
     not_yet {
-        rule_query_offset query_log_file scrape_failure_log_file scrape_native_histograms
+        query_log_file scrape_failure_log_file scrape_native_histograms
         convert_classic_histograms_to_nhcb always_scrape_classic_histograms
         resolve_timeout http_config smtp_from smtp_hello smtp_smarthost smtp_auth_username smtp_auth_password
         smtp_auth_password_file smtp_auth_secret smtp_auth_secret_file smtp_auth_identity smtp_require_tls
@@ -347,6 +351,26 @@ settings! {
 }
 
 settings! {
+    /// What rule files cannot say of their groups.
+    RawRuleOptions in "in an entry of `rule_options`" {
+        files "files": Vec<Text>,
+        groups "groups": Vec<Text>,
+        source "source": Text,
+        on_unknown "on_unknown": Text,
+        unknown_after "unknown_after": Text,
+    }
+}
+
+settings! {
+    /// What is kept in memory.
+    RawStore in "under `store`" {
+        retain "retain": OneOrMany,
+        series_max "series_max": Spanned<u64>,
+        memory_max "memory_max": Text,
+    }
+}
+
+settings! {
     /// A rule file.
     RawRuleFile in "at the top of a rule file" { groups "groups": Vec<Spanned<RawGroup>>, }
 }
@@ -514,6 +538,8 @@ pub(super) const KNOWN: &[Known] = &[
     RawRollback::KNOWN,
     RawWeb::KNOWN,
     RawState::KNOWN,
+    RawRuleOptions::KNOWN,
+    RawStore::KNOWN,
     RawRuleFile::KNOWN,
     RawGroup::KNOWN,
     RawRule::KNOWN,
@@ -535,7 +561,9 @@ pub(super) struct Pairs(pub(super) Vec<Pair>);
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     pub(super) name: Text,
+    /// Empty when it is left empty, at the name's place.
     pub(super) value: Text,
+    pub(super) is_null: bool,
 }
 
 impl Read for Pairs {
@@ -543,11 +571,12 @@ impl Read for Pairs {
         let mut pairs = Vec::new();
         reader.names(child, &mut |reader, entry| {
             let name = entry.name.clone();
-            let value = match entry.value.node.value {
-                Value::Null => Some(Text::new(String::new(), name.referenced, name.defined)),
-                _ => Text::read(reader, &entry.value),
+            let is_null = matches!(entry.value.node.value, Value::Null);
+            let value = match is_null {
+                true => Some(Text::new(String::new(), name.referenced, name.defined)),
+                false => Text::read(reader, &entry.value),
             };
-            pairs.extend(value.map(|value| Pair { name, value }));
+            pairs.extend(value.map(|value| Pair { name, value, is_null }));
         })?;
         Some(Self(pairs))
     }
@@ -568,5 +597,21 @@ impl<T: Read + Default> Read for Named<T> {
             named.extend(value.map(|value| (entry.name.clone(), value)));
         })?;
         Some(Self(named))
+    }
+}
+
+/// A word, or a list of texts.
+#[derive(Clone, Debug)]
+pub(super) enum OneOrMany {
+    One(Text),
+    Many(Vec<Text>),
+}
+
+impl Read for OneOrMany {
+    fn read<'t>(reader: &mut Reader<'_, 't>, child: &'t Child) -> Option<Self> {
+        match child.node.value {
+            Value::List(_) => Vec::read(reader, child).map(Self::Many),
+            _ => Text::read(reader, child).map(Self::One),
+        }
     }
 }

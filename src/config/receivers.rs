@@ -83,7 +83,7 @@ impl Builder<'_> {
         let id = |kind, index: usize| IntegrationId {
             receiver: receiver.clone(),
             kind,
-            index: u32::try_from(index).unwrap_or(u32::MAX),
+            slot: u32::try_from(index).unwrap_or(u32::MAX).into(),
         };
         for (at, raw) in raw.slack_configs.iter().flatten().enumerate() {
             let path = format!("{path}.slack_configs[{at}]");
@@ -138,6 +138,7 @@ impl Builder<'_> {
             channel: channel?.value.clone(),
             send_resolved: raw.send_resolved.unwrap_or(true),
             timeout,
+            client: None,
         })
     }
 
@@ -154,6 +155,7 @@ impl Builder<'_> {
             routing_key: routing_key?,
             send_resolved: raw.send_resolved.unwrap_or(true),
             timeout,
+            client: None,
         })
     }
 
@@ -166,6 +168,7 @@ impl Builder<'_> {
             send_resolved: raw.send_resolved.unwrap_or(true),
             max_alerts: raw.max_alerts.as_ref().map_or(0, |max| max.value as usize),
             timeout,
+            client: None,
         })
     }
 }

@@ -81,6 +81,9 @@ fn matchers_of(sheet: &mut Sheet, path: &str, pairs: Option<&Pairs>, op: MatchOp
         if let Some(why) = label_name_trouble(&pair.name.value) {
             sheet.note(&pair.name, &path, why);
         }
+        if op == MatchOp::Regex && pair.is_null {
+            sheet.note(&pair.name, &path, "there is no regular expression");
+        }
         match Matcher::new(pair.name.value.as_str(), op, pair.value.value.as_str()) {
             Ok(matcher) => matchers.push(matcher),
             Err(error) => drop(sheet.note(&pair.value, &path, error.to_string())),

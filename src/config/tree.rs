@@ -86,6 +86,16 @@ pub(super) struct Tree {
     pub(super) faults: Vec<Fault>,
 }
 
+impl Tree {
+    /// Whether there is a setting of this name at the top.
+    pub(super) fn has(&self, setting: &str) -> bool {
+        match self.root.as_ref().map(|root| &root.node.value) {
+            Some(Value::Mapping(entries)) => entries.iter().any(|entry| entry.name.value == setting),
+            _ => false,
+        }
+    }
+}
+
 /// What a node costs those who read it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Weight {
@@ -185,7 +195,7 @@ impl Grower {
         let spot = spot_of(&span);
         if event.is_node() && self.documents > 1 {
             // A `---` with nothing behind it asks for nothing.
-            if !matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text.is_empty()) {
+            if !(matches!(event, Event::Scalar(..)) && span.is_empty()) {
                 let hint = "remove the `---`, or put it into a file of its own";
                 self.fault(spot.narrow(), "a second YAML document begins here".to_owned(), Some(hint));
             }

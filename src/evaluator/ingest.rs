@@ -163,8 +163,6 @@ pub(super) struct Intake {
     parting: Vec<SeriesId>,
     /// What we wrote about the target itself at the last scrape.
     reports: Vec<SeriesId>,
-    /// How many selectors there were: a new one may want what was not wanted.
-    selectors: usize,
     pub(super) last: Option<(Timestamp, Duration, ScrapeReport)>,
 }
 
@@ -179,7 +177,6 @@ impl Intake {
             first: NOWHERE,
             parting: Vec::new(),
             reports: Vec::new(),
-            selectors: 0,
             last: None,
         }
     }
@@ -190,8 +187,7 @@ impl Intake {
 
     /// Goes on with another description of the same target. Where its series get other labels, those under the old ones
     /// end with the next scrape.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the evaluator's list of targets that changes"))]
-    pub(super) fn set_options(&mut self, target: ScrapeTarget) {
+    pub(super) fn set_target(&mut self, target: ScrapeTarget) {
         if self.target.labels != target.labels {
             self.parting.append(&mut self.reports);
         }
@@ -205,18 +201,6 @@ impl Intake {
         self.target = target;
     }
 
-    /// Marks the end of everything that came from the target, and of what we write about it: it is gone.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the evaluator's list of targets that changes"))]
-    pub(super) fn end(&mut self, store: &mut Store, at: Timestamp) {
-        // Behind the last scrape, since a series keeps the first sample of a moment.
-        let at = self.last.as_ref().map_or(at, |(last, ..)| at.max(last.shifted(1)));
-        let parting = std::mem::take(&mut self.parting).into_iter().chain(std::mem::take(&mut self.reports));
-        let live = self.known.iter_mut().filter_map(|known| known.id().filter(|_| std::mem::take(&mut known.is_live)));
-        for id in live.chain(parting) {
-            store.append(id, Sample { at, value: stale_nan() });
-        }
-    }
-
     /// Forgets where the samples of these series go, after the store has dropped them.
     pub(super) fn forget(&mut self, dropped: &HashSet<SeriesId>) {
         self.parting.retain(|id| !dropped.contains(id));
@@ -224,17 +208,13 @@ impl Intake {
         self.release(|known| known.id().is_some_and(|id| dropped.contains(&id)));
     }
 
-    /// Asks the store again about the series that it did not want.
-    pub(super) fn ask_again(&mut self) {
+    /// Forgets which series nobody wanted, so that the next scrape asks again: someone may want them now.
+    pub(super) fn forget_unwanted(&mut self) {
         self.release(|known| known.fate == Fate::Unwanted);
     }
 
     /// Stores a scrape and what it says of the target itself.
     pub(super) fn take_in(&mut self, store: &mut Store, scrape: &Scrape) -> ScrapeReport {
-        if store.selector_count() != self.selectors {
-            self.selectors = store.selector_count();
-            self.ask_again();
-        }
         self.scrapes += 1;
         let mut report = ScrapeReport::default();
         let result = match &scrape.page {
@@ -660,25 +640,14 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_goes_takes_its_series_with_it() {
-        let mut bench = Bench::new(|_| ());
-        bench.page("a 1\n");
-        let now = bench.now;
-        bench.intake.end(&mut bench.store, now);
-        assert_eq!(bench.newest(), [r#"a{job="j"} stale"#]);
-        assert_eq!(bench.report("up"), "stale");
-        assert_eq!(bench.report("scrape_series_added"), "stale");
-    }
-
-    #[test]
     fn other_options_for_the_same_target() {
         let mut bench = Bench::new(|_| ());
         bench.page("a{job=\"x\"} 1\nb 1\n");
-        bench.intake.set_options(Bench::target(|options| options.honor_labels = true));
+        bench.intake.set_target(Bench::target(|options| options.honor_labels = true));
         bench.page("a{job=\"x\"} 2\nb 2\n");
         assert_eq!(bench.newest(), [r#"a{exported_job="x", job="j"} stale"#, r#"a{job="x"} 2"#, r#"b{job="j"} 2"#]);
         let labels = Labels::from_pairs([("job", "k")]);
-        bench.intake.set_options(ScrapeTarget { labels, ..Bench::target(|options| options.honor_labels = true) });
+        bench.intake.set_target(ScrapeTarget { labels, ..Bench::target(|options| options.honor_labels = true) });
         bench.page("b 3\n");
         assert_eq!(bench.newest()[2..], [r#"b{job="j"} stale"#, r#"b{job="k"} 3"#]);
         assert_eq!(bench.newest_of(|name| name == "up"), [r#"up{job="j"} stale"#, r#"up{job="k"} 1"#]);
@@ -692,6 +661,7 @@ mod tests {
         bench.all = bench.store.register(&named("a"), Duration::ZERO);
         assert_eq!(bench.page("a 1\nb 1\n").stored, 1);
         bench.all = bench.store.register(&named("b"), Duration::ZERO);
+        bench.intake.forget_unwanted();
         let report = bench.page("a 1\nb 1\n");
         assert_eq!((report.stored, report.error), (2, None));
         assert_eq!(bench.newest(), [r#"b{job="j"} 1"#]);

@@ -64,7 +64,7 @@ mod tests {
             services.iter().map(|name| Labels::from_pairs([("service", *name)])).collect::<Vec<_>>()
         };
         let reading = Reading {
-            id: IntegrationId { receiver: ReceiverName::new("r"), kind: IntegrationKind::Rollback, index: 0 },
+            id: IntegrationId { receiver: ReceiverName::new("r"), kind: IntegrationKind::Rollback, slot: 0.into() },
             at: Timestamp::from_millis(0),
             elements: elements.map(of).map_err(str::to_owned),
             blind: of(blind).into_iter().collect(),

@@ -87,7 +87,14 @@ pub struct GroupReport {
 
 /// Which question; never given twice by one evaluator.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct QuestionId(pub(super) u64);
+pub struct QuestionId(u64);
+
+impl QuestionId {
+    /// The question of this number.
+    pub fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// A query for a remote source. Its answer comes back by [`Evaluator::apply`](super::Evaluator::apply); one that has not
 /// come when its group is due again has failed.

@@ -5,6 +5,7 @@
 
 mod alert;
 mod bytes;
+mod compat;
 mod duration;
 mod id;
 mod labels;
@@ -14,14 +15,17 @@ mod place;
 mod regex;
 mod relabel;
 mod sample;
+mod secret;
+mod spelling;
 mod time;
 
 pub use alert::{Alert, AlertStatus};
 pub use bytes::parse_bytes;
+pub use compat::Compat;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use id::{
     ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
-    SourceName, TargetId,
+    Slot, SourceName, TargetId,
 };
 pub use labels::{ALERT_NAME, Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
 pub use matcher::{MatchOp, Matcher, MatcherError};
@@ -33,4 +37,6 @@ pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
 pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
+pub use secret::SecretText;
+pub use spelling::{did_you_mean, distance, nearest};
 pub use time::Timestamp;

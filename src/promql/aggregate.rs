@@ -21,6 +21,22 @@ pub(super) fn aggregate(
             let first = if *op == AggregateOp::TopK { Ordering::Greater } else { Ordering::Less };
             Ok(first_of_groups(&elements, grouping, count, first))
         }
+        (AggregateOp::LimitK, Some(param)) => {
+            let count = element_count(interpreter, param)?;
+            let elements = interpreter.vector(expr)?;
+            let members =
+                groups(&elements, grouping).into_iter().flat_map(|group| group.members.into_iter().take(count));
+            Ok(members.map(|at| elements[at].clone()).collect())
+        }
+        (AggregateOp::LimitRatio, Some(param)) => {
+            let ratio = interpreter.scalar(param)?;
+            if ratio.is_nan() {
+                return Err(EvalError::new(param.span, "Ratio value is NaN"));
+            }
+            let mut elements = interpreter.vector(expr)?;
+            elements.retain(|element| is_in_share(&element.labels, ratio));
+            Ok(elements)
+        }
         (AggregateOp::Quantile, Some(param)) => {
             let q = interpreter.scalar(param)?;
             let elements = interpreter.vector(expr)?;
@@ -52,7 +68,12 @@ fn fold(op: AggregateOp, values: &mut dyn Iterator<Item = f64>) -> f64 {
         AggregateOp::Group => 1.0,
         AggregateOp::StdVar => running_variance(values),
         AggregateOp::StdDev => running_variance(values).sqrt(),
-        AggregateOp::TopK | AggregateOp::BottomK | AggregateOp::Quantile | AggregateOp::CountValues => f64::NAN,
+        AggregateOp::TopK
+        | AggregateOp::BottomK
+        | AggregateOp::LimitK
+        | AggregateOp::LimitRatio
+        | AggregateOp::Quantile
+        | AggregateOp::CountValues => f64::NAN,
     }
 }
 
@@ -149,7 +170,7 @@ pub(super) fn order(a: f64, b: f64, first: Ordering) -> Ordering {
     a.is_nan().cmp(&b.is_nan()).then(if first == Ordering::Less { by_value } else { by_value.reverse() })
 }
 
-/// How many elements `topk` and `bottomk` are asked for.
+/// How many elements `topk`, `bottomk` and `limitk` are asked for.
 fn element_count(interpreter: &mut Interpreter<'_>, param: &Expr) -> Result<usize, EvalError> {
     let count = interpreter.scalar(param)?;
     if count.is_nan() {
@@ -161,6 +182,21 @@ fn element_count(interpreter: &mut Interpreter<'_>, param: &Expr) -> Result<usiz
         reason = "a float cast saturates, which is meant"
     )]
     Ok(count as usize)
+}
+
+/// Whether an element belongs to a share of all: the same whenever it is asked, and to a negative share exactly when it
+/// does not belong to the positive one that makes 1 with it.
+#[expect(clippy::cast_precision_loss, reason = "the last bits of a hash are of no use")]
+fn is_in_share(labels: &Labels, ratio: f64) -> bool {
+    let mut hash = labels.fingerprint().0;
+    for (shift, factor) in [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb)] {
+        hash = (hash ^ (hash >> shift)).wrapping_mul(factor);
+    }
+    let place = (hash ^ (hash >> 31)) as f64 / u64::MAX as f64;
+    if ratio >= 1.0 || ratio <= -1.0 {
+        return true;
+    }
+    if ratio >= 0.0 { place < ratio } else { place >= 1.0 + ratio }
 }
 
 fn count_values(elements: &[Element], grouping: &Grouping, label: &str) -> Vec<Element> {
@@ -194,6 +230,19 @@ fn value_text(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::interpret::tests::{store, value_of};
+    use super::*;
+
+    #[test]
+    fn a_share_of_many_is_about_that_share() {
+        let labels: Vec<Labels> = (0..10_000).map(|at| Labels::from_pairs([("pod", at.to_string())])).collect();
+        for ratio in [0.1, 0.5, 0.9, -0.3] {
+            let share = labels.iter().filter(|labels| is_in_share(labels, ratio)).count();
+            assert!(
+                (f64::from(u32::try_from(share).unwrap()) / 1e4 - f64::abs(ratio)).abs() < 0.02,
+                "{ratio}: {share}"
+            );
+        }
+    }
 
     #[test]
     fn aggregates_groups() {
@@ -223,6 +272,15 @@ mod tests {
         check("topk(0, a)", "");
         check("topk(-1, a)", "");
         check("topk(0/0, a)", "error: Parameter value is NaN");
+        check("limitk by (job) (1, a)", r#"a{job="x", pod="1"} 1; a{job="y", pod="1"} NaN"#);
+        check("count(limitk(3, a))", "{} 3");
+        check("limitk(-1, a)", "");
+        check("count(limit_ratio(1, a))", "{} 4");
+        check("count(limit_ratio(-2, a))", "{} 4");
+        check("limit_ratio(0, a)", "");
+        check("count(limit_ratio(0.25, a) or limit_ratio(-0.75, a))", "{} 4");
+        check("limit_ratio(0.25, a) and limit_ratio(-0.75, a)", "");
+        check("limit_ratio(NaN, a)", "error: Ratio value is NaN");
         check("count_values('v', a)", r#"{v="1"} 1; {v="3"} 1; {v="5"} 1; {v="NaN"} 1"#);
         check("count_values by (job) ('pod', a{job='x'} > bool 0)", r#"{job="x", pod="1"} 2"#);
         check("count_values('', a)", r#"error: invalid label name """#);

@@ -1,10 +1,9 @@
 //! The tree that an expression becomes.
 
-use std::time::Duration;
-
 use super::Span;
 use super::functions::Function;
-use crate::model::Matcher;
+use super::length::Length;
+use crate::model::{Matcher, Timestamp};
 
 /// What an expression evaluates to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,12 +31,27 @@ impl ValueType {
 }
 
 /// A node, with its place in the source.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
     /// Where it stands.
     pub span: Span,
+}
+
+/// Where a node stands does not count, and NaN is NaN: what is printed and read again is equal.
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (ExprKind::Number(left), ExprKind::Number(right)) => is_same_number(*left, *right),
+            (left, right) => left == right,
+        }
+    }
+}
+
+/// Whether two literals are written alike.
+pub(super) fn is_same_number(left: f64, right: f64) -> bool {
+    left.to_bits() == right.to_bits() || left.is_nan() && right.is_nan()
 }
 
 /// The kinds of nodes.
@@ -47,14 +61,16 @@ pub enum ExprKind {
     Number(f64),
     /// `"text"`
     Text(String),
+    /// A text that is no UTF-8, which only escapes can make: `"\xff"`
+    Bytes(Vec<u8>),
     /// `up{job="node"} offset 5m`
     Selector(Selector),
     /// `up{job="node"}[5m] offset 5m`
     Range {
-        /// Which series, and the offset.
+        /// Which series, and when.
         selector: Selector,
         /// How much of them.
-        range: Duration,
+        range: Length,
     },
     /// `rate(x[5m])[1h:1m] offset 5m`
     Subquery(Box<Subquery>),
@@ -70,13 +86,64 @@ pub enum ExprKind {
     Paren(Box<Expr>),
 }
 
-/// Which series, and how far in the past.
+/// Which series, and when.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Selector {
     /// As written; the metric name before the braces comes first.
     pub matchers: Vec<Matcher>,
-    /// Milliseconds into the past; into the future when negative.
-    pub offset_ms: i64,
+    /// The moment, when it is not that of the evaluation.
+    pub shift: Shift,
+    /// What is made of the ends of a range.
+    pub reading: Reading,
+}
+
+impl Selector {
+    /// Matchers without modifiers.
+    pub(super) fn new(matchers: Vec<Matcher>) -> Self {
+        Self { matchers, shift: Shift::default(), reading: Reading::Plain }
+    }
+}
+
+/// `@` and `offset`, in either order.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Shift {
+    /// The moment instead of that of the evaluation.
+    pub at: Option<At>,
+    /// How far back from there; forwards when negative.
+    pub offset: Option<Length>,
+}
+
+/// A moment that does not move with the evaluation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum At {
+    /// `@ 1603774568`
+    Time(Timestamp),
+    /// `@ start()`: the first moment of the query.
+    Start,
+    /// `@ end()`: the last moment of the query.
+    End,
+}
+
+/// What is made of the ends of a range, or of the moment of an instant selector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// The samples as they are.
+    Plain,
+    /// `anchored`: the samples at or before both ends count.
+    Anchored,
+    /// `smoothed`: values at both ends are interpolated.
+    Smoothed,
+}
+
+impl Reading {
+    /// As it is written; plain is not.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Anchored => "anchored",
+            Self::Smoothed => "smoothed",
+        }
+    }
 }
 
 /// An expression evaluated at many moments.
@@ -85,11 +152,11 @@ pub struct Subquery {
     /// What is evaluated.
     pub expr: Expr,
     /// How far back.
-    pub range: Duration,
+    pub range: Length,
     /// How far the moments are apart, when it is written.
-    pub step: Option<Duration>,
-    /// Milliseconds into the past; into the future when negative.
-    pub offset_ms: i64,
+    pub step: Option<Length>,
+    /// The last moment, when it is not that of the evaluation.
+    pub shift: Shift,
 }
 
 /// A function and its arguments, which `check` has found to fit.
@@ -102,9 +169,14 @@ pub struct Call {
 }
 
 impl Call {
+    /// The function.
+    pub fn function(&self) -> &'static Function {
+        self.function
+    }
+
     /// The function's name.
     pub fn name(&self) -> &'static str {
-        self.function.name
+        self.function.name()
     }
 }
 
@@ -113,7 +185,7 @@ impl Call {
 pub struct Aggregation {
     /// What is made of a group.
     pub op: AggregateOp,
-    /// The first argument of `topk`, `bottomk`, `quantile` and `count_values`.
+    /// The first argument of `topk`, `bottomk`, `limitk`, `limit_ratio`, `quantile` and `count_values`.
     pub param: Option<Expr>,
     /// What is aggregated.
     pub expr: Expr,
@@ -139,6 +211,9 @@ macro_rules! words {
         }
 
         impl $type {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// As it is written.
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -184,6 +259,10 @@ words! {
         StdVar = "stdvar",
         /// How many there are of each value.
         CountValues = "count_values",
+        /// Some k of them, with their labels.
+        LimitK = "limitk",
+        /// A share of them, with their labels.
+        LimitRatio = "limit_ratio",
     }
 }
 
@@ -191,10 +270,15 @@ impl AggregateOp {
     /// The type of its first argument, when it has two.
     pub fn param_type(self) -> Option<ValueType> {
         match self {
-            Self::TopK | Self::BottomK | Self::Quantile => Some(ValueType::Scalar),
+            Self::TopK | Self::BottomK | Self::Quantile | Self::LimitK | Self::LimitRatio => Some(ValueType::Scalar),
             Self::CountValues => Some(ValueType::String),
             _ => None,
         }
+    }
+
+    /// Whether Prometheus has it behind a feature flag.
+    pub fn is_experimental(self) -> bool {
+        matches!(self, Self::LimitK | Self::LimitRatio)
     }
 }
 
@@ -227,6 +311,10 @@ words! {
         GreaterEqual = ">=",
         /// Less or equal.
         LessEqual = "<=",
+        /// Histograms without what is above a value.
+        TrimUpper = "</",
+        /// Histograms without what is below a value.
+        TrimLower = ">/",
         /// Elements of the left side that have a partner on the right.
         And = "and",
         /// Elements of the left side, and those of the right side without a partner on the left.
@@ -247,12 +335,17 @@ impl BinaryOp {
         matches!(self, Self::And | Self::Or | Self::Unless)
     }
 
+    /// Whether it cuts histograms off at a value.
+    pub fn is_trim(self) -> bool {
+        matches!(self, Self::TrimUpper | Self::TrimLower)
+    }
+
     /// How strongly it binds; more is stronger.
     pub(super) fn precedence(self) -> u8 {
         match self {
             Self::Or => 1,
             Self::And | Self::Unless => 2,
-            op if op.is_comparison() => 3,
+            op if op.is_comparison() || op.is_trim() => 3,
             Self::Add | Self::Subtract => 4,
             Self::Power => 6,
             _ => 5,
@@ -276,7 +369,7 @@ pub struct BinaryOperation {
 }
 
 /// Which elements of two vectors are partners.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Matching {
     /// `on`: only these labels count. Otherwise all labels but these and the metric name.
     pub is_on: bool,
@@ -286,6 +379,34 @@ pub struct Matching {
     pub many: Option<MatchingSide>,
     /// Labels that the result takes from the other side.
     pub include: Vec<String>,
+    /// Values for partners that are missing.
+    pub fill: Fill,
+}
+
+/// `fill (0)`, `fill_left (0)`, `fill_right (0)`: values that stand in for missing partners.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fill {
+    /// For elements that are missing on the left.
+    pub left: Option<f64>,
+    /// For elements that are missing on the right.
+    pub right: Option<f64>,
+}
+
+impl Fill {
+    /// Whether nothing stands in.
+    pub fn is_none(self) -> bool {
+        self.left.is_none() && self.right.is_none()
+    }
+}
+
+impl PartialEq for Fill {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = |left: Option<f64>, right: Option<f64>| match (left, right) {
+            (Some(left), Some(right)) => is_same_number(left, right),
+            (left, right) => left.is_none() && right.is_none(),
+        };
+        is_same(self.left, other.left) && is_same(self.right, other.right)
+    }
 }
 
 /// A side of a binary operation.

@@ -12,6 +12,9 @@ pub(super) fn binary(
     span: Span,
 ) -> Result<Value, EvalError> {
     let op = operation.op;
+    if op.is_trim() {
+        return Err(EvalError::unsupported(span, &format!("`{}`", op.as_str())));
+    }
     let left = interpreter.value(&operation.left)?;
     let right = interpreter.value(&operation.right)?;
     match (left, right) {
@@ -30,7 +33,7 @@ pub(super) fn binary(
             Ok(Value::Vector(set_operation(op, left, right, &operation.matching)))
         }
         (Value::Vector(left), Value::Vector(right)) => join(operation, &left, &right, span).map(Value::Vector),
-        (Value::String(_), _) | (_, Value::String(_)) => Err(EvalError::new(span, "a text has no operators")),
+        _ => Err(EvalError::new(span, "only scalars and instant vectors have operators")),
     }
 }
 

@@ -8,10 +8,10 @@ use super::{ParseError, Span};
 pub fn type_of(expr: &Expr) -> ValueType {
     match &expr.kind {
         ExprKind::Number(_) => ValueType::Scalar,
-        ExprKind::Text(_) => ValueType::String,
+        ExprKind::Text(_) | ExprKind::Bytes(_) => ValueType::String,
         ExprKind::Selector(_) | ExprKind::Aggregate(_) => ValueType::Vector,
         ExprKind::Range { .. } | ExprKind::Subquery(_) => ValueType::Matrix,
-        ExprKind::Call(call) => call.function.returns,
+        ExprKind::Call(call) => call.function.returns(),
         ExprKind::Binary(operation) => {
             let scalars = [&operation.left, &operation.right].iter().all(|side| type_of(side) == ValueType::Scalar);
             if scalars { ValueType::Scalar } else { ValueType::Vector }
@@ -23,7 +23,11 @@ pub fn type_of(expr: &Expr) -> ValueType {
 /// Finds the first place where types do not fit.
 pub(super) fn check(expr: &Expr) -> Result<(), ParseError> {
     match &expr.kind {
-        ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Selector(_) | ExprKind::Range { .. } => Ok(()),
+        ExprKind::Number(_)
+        | ExprKind::Text(_)
+        | ExprKind::Bytes(_)
+        | ExprKind::Selector(_)
+        | ExprKind::Range { .. } => Ok(()),
         ExprKind::Subquery(subquery) => {
             check(&subquery.expr)?;
             expect(&subquery.expr, ValueType::Vector, "a subquery")
@@ -80,8 +84,9 @@ fn check_call(call: &Call, span: Span) -> Result<(), ParseError> {
         return Err(ParseError::new(span, wrong_arity(function, found)));
     }
     for (at, arg) in call.args.iter().enumerate() {
-        let wanted = function.args[at.min(function.args.len() - 1)];
-        expect(arg, wanted, &format!("`{}`", function.name))?;
+        if let Some(wanted) = function.arg(at) {
+            expect(arg, wanted, &format!("`{}`", function.name()))?;
+        }
     }
     functions::check_texts(call)
 }
@@ -94,7 +99,7 @@ fn wrong_arity(function: &Function, found: usize) -> String {
         (fewest, Some(most)) => format!("{fewest} to {most} arguments"),
         (fewest, None) => format!("at least {fewest} arguments"),
     };
-    format!("`{}` takes {takes}, found {found}", function.name)
+    format!("`{}` takes {takes}, found {found}", function.name())
 }
 
 fn check_aggregation(aggregation: &Aggregation) -> Result<(), ParseError> {
@@ -135,6 +140,12 @@ fn check_binary(operation: &BinaryOperation, span: Span) -> Result<(), ParseErro
     if op.is_set() && matching.many.is_some() {
         return fail(format!("`{name}` knows no `group_left` and `group_right`: every match counts"));
     }
+    if op.is_set() && !matching.fill.is_none() {
+        return fail(format!("`{name}` knows no `fill`: an element without a partner has no value to be combined"));
+    }
+    if !both_vectors && !matching.fill.is_none() {
+        return fail("`fill` is only for two instant vectors".to_owned());
+    }
     if !both_vectors && (matching.is_on || !matching.labels.is_empty() || matching.many.is_some()) {
         return fail("`on` and `ignoring` are only for two instant vectors".to_owned());
     }
@@ -146,7 +157,7 @@ fn check_binary(operation: &BinaryOperation, span: Span) -> Result<(), ParseErro
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::parse_any as parse;
     use super::*;
 
     #[test]
@@ -180,6 +191,12 @@ mod tests {
         check("a + bool b", "`bool` can only stand behind a comparison, not behind `+`");
         check("a and 1", "`and` takes two instant vectors");
         check("a or on (x) group_left b", "`or` knows no `group_left` and `group_right`: every match counts");
+        check("a and fill (0) b", "`and` knows no `fill`: an element without a partner has no value to be combined");
+        check("a + fill (0) 1", "`fill` is only for two instant vectors");
+        check("limitk(a, b)", "`limitk` takes a scalar, found an instant vector");
+        check("count_values(5, b)", "`count_values` takes a string, found a scalar");
+        check("histogram_quantiles(a, 'q')", "`histogram_quantiles` takes 3 to 12 arguments, found 2");
+        check("step(1)", "`step` takes no arguments, found 1");
         check("a == on (x) 1", "`on` and `ignoring` are only for two instant vectors");
         check("a + on (x) group_left (x) b", "`x` cannot be both in `on` and in the labels taken over");
         check("'a' + 1", "`+` takes scalars and instant vectors, found a string");

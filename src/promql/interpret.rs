@@ -4,15 +4,23 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::aggregate::aggregate;
-use super::ast::{Expr, ExprKind, Selector, Subquery, ValueType};
+use super::ast::{At, Expr, ExprKind, Reading, Selector, Shift, Subquery, ValueType};
 use super::binary::binary;
 use super::functions;
+use super::length::{Moments, NoLength};
 use super::{LOOKBACK, Span};
 use crate::model::{Labels, Sample, Timestamp};
 use crate::store::Store;
 
 /// How many samples an evaluation may look at, so that one expression cannot hold up all others.
 pub const SAMPLES_MAX: u64 = 100_000_000;
+
+/// How many samples a moment of a subquery counts for besides those that are looked at: an evaluation takes its time even
+/// when it looks at nothing.
+const MOMENT_COST: u64 = 100;
+
+/// A moment further from the epoch than 31 million years is taken to be that far away, so that nothing overflows.
+const MOMENT_MAX_MS: i64 = 1_000_000_000_000_000_000;
 
 /// How far the moments of a subquery are apart when it does not say: Prometheus's default evaluation interval.
 const SUBQUERY_STEP: Duration = Duration::from_secs(60);
@@ -26,6 +34,15 @@ pub struct Element {
     pub value: f64,
 }
 
+/// The samples of a series in a range.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RangeElement {
+    /// The labels.
+    pub labels: Labels,
+    /// In order of time; at least one.
+    pub samples: Vec<Sample>,
+}
+
 /// What an expression evaluates to.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Value {
@@ -33,6 +50,8 @@ pub enum Value {
     Scalar(f64),
     /// Elements, no two with the same labels.
     Vector(Vec<Element>),
+    /// The samples of ranges, by labels; only what is a range as a whole gives them.
+    Matrix(Vec<RangeElement>),
     /// A text.
     String(String),
 }
@@ -42,6 +61,7 @@ impl Value {
         match self {
             Self::Scalar(_) => ValueType::Scalar,
             Self::Vector(_) => ValueType::Vector,
+            Self::Matrix(_) => ValueType::Matrix,
             Self::String(_) => ValueType::String,
         }
     }
@@ -61,11 +81,28 @@ impl EvalError {
     pub(super) fn new(span: Span, what: impl Into<String>) -> Self {
         Self { span, what: what.into() }
     }
+
+    /// Says that a feature of Prometheus is missing, by its name.
+    pub(super) fn unsupported(span: Span, feature: &str) -> Self {
+        Self::new(span, format!("{feature} is not supported yet"))
+    }
+}
+
+impl From<NoLength> for EvalError {
+    fn from(NoLength { span, what }: NoLength) -> Self {
+        Self::new(span, what)
+    }
 }
 
 /// The value of an expression at a moment, over the samples of a store.
 pub fn evaluate(expr: &Expr, store: &Store, at: Timestamp) -> Result<Value, EvalError> {
-    Interpreter { store, at, samples_left: SAMPLES_MAX }.value(expr)
+    evaluate_within(expr, store, at, SAMPLES_MAX)
+}
+
+/// The same, but it may look at no more than so many samples.
+pub fn evaluate_within(expr: &Expr, store: &Store, at: Timestamp, samples_max: u64) -> Result<Value, EvalError> {
+    let at = Timestamp::from_millis(at.millis().clamp(-MOMENT_MAX_MS, MOMENT_MAX_MS));
+    Interpreter { store, query: Moments::instant(at), at, samples_max, samples_left: samples_max }.value(expr)
 }
 
 /// The samples of one series that a range covers.
@@ -82,32 +119,34 @@ pub(super) struct Window<'a> {
 /// An evaluation under way.
 pub(super) struct Interpreter<'a> {
     store: &'a Store,
-    /// The moment that is evaluated for.
+    /// The moments that the whole expression is evaluated for.
+    pub(super) query: Moments,
+    /// The moment that is evaluated for now, which differs within a subquery.
     pub(super) at: Timestamp,
+    samples_max: u64,
     samples_left: u64,
 }
 
 impl Interpreter<'_> {
-    /// The value of an expression, which is no range.
+    /// The value of an expression.
     pub(super) fn value(&mut self, expr: &Expr) -> Result<Value, EvalError> {
         match &expr.kind {
             ExprKind::Number(value) => Ok(Value::Scalar(*value)),
             ExprKind::Text(text) => Ok(Value::String(text.clone())),
+            ExprKind::Bytes(_) => Err(EvalError::unsupported(expr.span, "text that is not UTF-8")),
             ExprKind::Selector(selector) => {
                 let samples = self.newest(selector, expr.span)?;
                 let elements = samples.into_iter().map(|(labels, sample)| Element { labels, value: sample.value });
                 Ok(Value::Vector(elements.collect()))
             }
-            ExprKind::Range { .. } | ExprKind::Subquery(_) => {
-                Err(EvalError::new(expr.span, "a range vector is no value; a function has to make one of it"))
-            }
+            ExprKind::Range { .. } | ExprKind::Subquery(_) => self.matrix(expr).map(Value::Matrix),
             ExprKind::Call(call) => functions::apply(self, call, expr.span),
             ExprKind::Aggregate(aggregation) => aggregate(self, aggregation).map(Value::Vector),
             ExprKind::Binary(operation) => binary(self, operation, expr.span),
             ExprKind::Negate(inner) => match self.value(inner)? {
                 Value::Vector(elements) => map_values(elements, expr.span, |value| Some(-value)).map(Value::Vector),
                 Value::Scalar(value) => Ok(Value::Scalar(-value)),
-                text @ Value::String(_) => Ok(text),
+                other => Err(mismatch(inner, ValueType::Vector, &other)),
             },
             ExprKind::Paren(inner) => self.value(inner),
         }
@@ -139,11 +178,36 @@ impl Interpreter<'_> {
 
     /// The newest sample of each series that a selector selects.
     pub(super) fn newest(&mut self, selector: &Selector, span: Span) -> Result<Vec<(Labels, Sample)>, EvalError> {
-        let at = self.at.shifted(-selector.offset_ms);
+        refuse_reading(selector.reading, span)?;
+        let at = self.moment(&selector.shift)?;
         let ids = self.store.matching(&selector.matchers);
-        self.spend(ids.len(), span)?;
+        self.spend(ids.len() as u64, span)?;
         let series = ids.iter().map(|id| self.store.series(*id));
         Ok(series.filter_map(|series| Some((series.labels().clone(), series.value_at(at, LOOKBACK)?))).collect())
+    }
+
+    /// The moment that `@` and `offset` lead to.
+    fn moment(&self, shift: &Shift) -> Result<Timestamp, EvalError> {
+        let at = match shift.at {
+            None => self.at,
+            Some(At::Time(at)) => at,
+            Some(At::Start) => self.query.start,
+            Some(At::End) => self.query.end,
+        };
+        match &shift.offset {
+            None => Ok(at),
+            Some(offset) => Ok(at.shifted(-offset.millis(self.query)?)),
+        }
+    }
+
+    /// All samples of a range.
+    fn matrix(&mut self, expr: &Expr) -> Result<Vec<RangeElement>, EvalError> {
+        let mut all = Vec::new();
+        self.windows(expr, |labels, window| {
+            all.push(RangeElement { labels: labels.clone(), samples: window.samples.to_vec() });
+        })?;
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(all)
     }
 
     /// Hands the windows of a range to `each`, series by series. Series without samples in the range are left out.
@@ -152,14 +216,15 @@ impl Interpreter<'_> {
             ExprKind::Paren(inner) => self.windows(inner, each),
             ExprKind::Subquery(subquery) => self.subquery(subquery, expr.span, each),
             ExprKind::Range { selector, range } => {
-                let end = self.at.shifted(-selector.offset_ms);
-                let start = end - *range;
+                refuse_reading(selector.reading, expr.span)?;
+                let end = self.moment(&selector.shift)?;
+                let start = end - range.duration(self.query)?;
                 let mut samples = Vec::new();
                 for id in self.store.matching(&selector.matchers).iter() {
                     let series = self.store.series(*id);
                     samples.clear();
                     samples.extend(series.window(start, end));
-                    self.spend(samples.len(), expr.span)?;
+                    self.spend(samples.len() as u64, expr.span)?;
                     if !samples.is_empty() {
                         each(series.labels(), &Window { samples: &samples, start, end, at: self.at });
                     }
@@ -178,13 +243,17 @@ impl Interpreter<'_> {
         mut each: impl FnMut(&Labels, &Window<'_>),
     ) -> Result<(), EvalError> {
         let at = self.at;
-        let step = subquery.step.unwrap_or(SUBQUERY_STEP);
-        let end = at.shifted(-subquery.offset_ms);
-        let start = end - subquery.range;
+        let step = match &subquery.step {
+            Some(step) => step.duration(self.query)?,
+            None => SUBQUERY_STEP,
+        };
+        let range = subquery.range.duration(self.query)?;
+        let end = self.moment(&subquery.shift)?;
+        let start = end - range;
         let mut index: HashMap<Labels, usize> = HashMap::new();
         let mut series: Vec<(Labels, Vec<Sample>)> = Vec::new();
-        let moments = subquery.range.as_millis() / step.as_millis().max(1);
-        self.spend(usize::try_from(moments).unwrap_or(usize::MAX), span)?;
+        let moments = u64::try_from(range.as_millis() / step.as_millis().max(1)).unwrap_or(u64::MAX);
+        self.spend(moments.saturating_mul(MOMENT_COST), span)?;
         let mut moment = start.floor_to(step) + step;
         while moment <= end {
             self.at = moment;
@@ -206,11 +275,18 @@ impl Interpreter<'_> {
         Ok(())
     }
 
-    fn spend(&mut self, samples: usize, span: Span) -> Result<(), EvalError> {
-        let left = self.samples_left.checked_sub(samples as u64);
-        self.samples_left = left
-            .ok_or_else(|| EvalError::new(span, format!("the expression looks at more than {SAMPLES_MAX} samples")))?;
+    fn spend(&mut self, samples: u64, span: Span) -> Result<(), EvalError> {
+        let too_many =
+            || EvalError::new(span, format!("the expression looks at more than {} samples", self.samples_max));
+        self.samples_left = self.samples_left.checked_sub(samples).ok_or_else(too_many)?;
         Ok(())
+    }
+}
+
+fn refuse_reading(reading: Reading, span: Span) -> Result<(), EvalError> {
+    match reading {
+        Reading::Plain => Ok(()),
+        reading => Err(EvalError::unsupported(span, &format!("`{}`", reading.as_str()))),
     }
 }
 
@@ -307,6 +383,13 @@ pub(super) mod tests {
                 lines.sort();
                 lines.join("; ")
             }
+            Ok(Value::Matrix(elements)) => {
+                let samples = |samples: &[Sample]| -> Vec<String> {
+                    samples.iter().map(|sample| format!("{}@{}", sample.value, sample.at.seconds())).collect()
+                };
+                let lines = elements.iter().map(|it| format!("{} {}", it.labels, samples(&it.samples).join(" ")));
+                lines.collect::<Vec<_>>().join("; ")
+            }
             Err(error) => format!("error: {error}"),
         }
     }
@@ -327,7 +410,67 @@ pub(super) mod tests {
         check("(a)", 0, r#"a{x="1"} 0"#);
         check("-(2 - 3)", 0, "1");
         check("'text'", 0, r#""text""#);
-        check("a[5m]", 0, "error: a range vector is no value; a function has to make one of it");
+    }
+
+    #[test]
+    fn at_fixes_the_moment() {
+        let store = store(&[("a", "0 1 2 3 4 5"), ("b", "0 10 20 30 40 50")]);
+        let check =
+            |source: &str, minute: i64, want: &str| assert_eq!(value_of(source, &store, minute), want, "{source}");
+        check("a @ 60", 5, "a 1");
+        check("a @ 120 offset 1m", 5, "a 1");
+        check("a offset -1m @ 120", 5, "a 3");
+        check("a @ start() + b @ end()", 2, "{} 22");
+        check("sum_over_time(a[2m] @ 180)", 5, "{} 5");
+        check("sum_over_time(a[2m:] @ 180 offset 1m)", 5, "{} 3");
+        check("sum_over_time((a @ 60)[2m:])", 5, "{} 2");
+        check("sum_over_time((a @ end())[2m:])", 5, "{} 10");
+        check("sum_over_time((a @ end())[2m:] @ 60)", 4, "{} 8");
+        check("time() - timestamp(a @ 90)", 5, "{} 240");
+        check("a @ -100", 5, "");
+    }
+
+    #[test]
+    fn lengths_may_be_calculated() {
+        let store = store(&[("a", "0 1 2 3 4 5")]);
+        let check =
+            |source: &str, minute: i64, want: &str| assert_eq!(value_of(source, &store, minute), want, "{source}");
+        check("count_over_time(a[1m*3])", 5, "{} 3");
+        check("count_over_time(a[max_of(step(), 2m):1m/2])", 5, "{} 4");
+        check("a offset (1m+60)", 5, "a 3");
+        check("a offset -step()", 5, "a 5");
+        check("a[step()]", 5, "error: the duration must be greater than 0");
+        check("a[1m/(step()+range())]", 5, "error: division by zero");
+    }
+
+    #[test]
+    fn a_range_as_a_whole_gives_its_samples() {
+        let store = store(&[("b", "0 1 2"), ("a", "7 8")]);
+        let check =
+            |source: &str, minute: i64, want: &str| assert_eq!(value_of(source, &store, minute), want, "{source}");
+        check("{__name__=~'.+'}[90s]", 2, "a 8@60; b 1@60 2@120");
+        check("(b[1m] offset 1m)", 2, "b 1@60");
+        check("(b * 2)[2m:]", 2, "{} 2@60 4@120");
+        check("a[1m]", 9, "");
+    }
+
+    #[test]
+    fn what_is_not_supported_is_never_evaluated() {
+        let store = store(&[("a", "0 1 2 3 4 5")]);
+        let check = |source: &str, what: &str| {
+            let expr = super::super::parse_any(source).unwrap();
+            let error = evaluate(&expr, &store, Timestamp::from_millis(0)).unwrap_err();
+            assert_eq!(error.what, format!("{what} is not supported yet"), "{source}");
+            assert_eq!(parse(source).unwrap_err().what, error.what, "{source}");
+        };
+        check("rate(a[5m] anchored)", "`anchored`");
+        check("a smoothed", "`smoothed`");
+        check("1 + (a </ 2)", "`</`");
+        check("a >/ 2", "`>/`");
+        check("info(a)", "`info`");
+        check("sum(histogram_count(a))", "`histogram_count`");
+        check("start_timestamp(a)", "`start_timestamp`");
+        check(r#""\xff""#, "text that is not UTF-8");
     }
 
     #[test]
@@ -347,14 +490,16 @@ pub(super) mod tests {
         let store = store(&[("a", "0 1 2 3 4 5")]);
         let check = |source: &str, samples_left: u64, is_refused: bool| {
             let at = Timestamp::from_millis(300_000);
-            let value = Interpreter { store: &store, at, samples_left }.value(&parse(source).unwrap());
+            let value = evaluate_within(&parse(source).unwrap(), &store, at, samples_left);
             assert_eq!(value.is_err(), is_refused, "{source}: {value:?}");
         };
         check("a + a", 2, false);
         check("a + a", 1, true);
         check("sum_over_time(a[5m])", 5, false);
         check("sum_over_time(a[5m])", 4, true);
-        check("sum_over_time(vector(1)[100y:1ms])", SAMPLES_MAX, true);
+        check("sum_over_time(vector(1)[5m:])", 505, false);
+        check("sum_over_time(vector(1)[5m:])", 504, true);
+        check("sum_over_time(vector(1)[1d:1ms])", SAMPLES_MAX, true);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::literal::{Unreadable, parse_number, unescape};
+use super::literal::{Unescaped, parse_number, unescape};
 use super::{ParseError, Span};
 use crate::model::{DurationError, parse_duration};
 
@@ -22,6 +22,8 @@ pub(super) enum TokenKind<'a> {
     Duration(Duration),
     /// A quoted text, its escapes resolved.
     Text(String),
+    /// A quoted text whose escapes make it no UTF-8.
+    Bytes(Vec<u8>),
     /// A name or a keyword; which of them depends on where it stands.
     Word(&'a str),
     /// Anything else: `(`, `=~`, …
@@ -49,6 +51,7 @@ pub(super) fn is_reserved(word: &str) -> bool {
     RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(word))
 }
 
+#[derive(Clone, Copy)]
 pub(super) struct Lexer<'a> {
     source: &'a str,
     at: usize,
@@ -78,7 +81,7 @@ impl<'a> Lexer<'a> {
             }
             c => match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
                 Some(sign) => self.sign(sign),
-                None => return Err(ParseError::new(self.span(start, start + c.len_utf8()), unexpected(c))),
+                None => return Err(self.unexpected(start, c)),
             },
         };
         Ok(self.token(start, kind))
@@ -133,15 +136,35 @@ impl<'a> Lexer<'a> {
         if quote == '`' {
             return Ok(TokenKind::Text(text.to_owned()));
         }
-        unescape(text, quote).map(TokenKind::Text).map_err(|error| match error {
-            Unreadable::Escape(at) => {
+        match unescape(text, quote) {
+            Ok(Unescaped::Text(text)) => Ok(TokenKind::Text(text)),
+            Ok(Unescaped::Bytes(bytes)) => Ok(TokenKind::Bytes(bytes)),
+            Err(at) => {
                 let spot = start + 1 + at;
                 let end = self.source[spot..].char_indices().nth(2).map_or(self.source.len(), |(at, _)| spot + at);
-                ParseError::new(self.span(spot, end), "unknown escape sequence")
-                    .with_hint("a backslash is written `\\\\`, or stands as it is between back-ticks")
+                Err(ParseError::new(self.span(spot, end), "unknown escape sequence")
+                    .with_hint("a backslash is written `\\\\`, or stands as it is between back-ticks"))
             }
-            Unreadable::NotUtf8 => ParseError::unsupported(self.span(start, self.at), "text that is not UTF-8"),
-        })
+        }
+    }
+
+    /// A character that begins nothing.
+    fn unexpected(&self, start: usize, c: char) -> ParseError {
+        let what = match c {
+            '!' => "unexpected \"!\", expected \"!=\" or \"!~\"".to_owned(),
+            c => format!("unexpected character {c:?}"),
+        };
+        let error = ParseError::new(self.span(start, start + c.len_utf8()), what);
+        match c {
+            '&' => error.with_hint("the operator is written `and`"),
+            '|' => error.with_hint("the operator is written `or`"),
+            '“' | '”' | '„' | '‘' | '’' => {
+                error.with_hint("texts stand between straight quotes, `\"` or `'`")
+            }
+            '$' => error.with_hint("variables are filled in by dashboards and templates, not here"),
+            ';' => error.with_hint("an expression ends without a sign"),
+            _ => error,
+        }
     }
 
     fn token(&self, start: usize, kind: TokenKind<'a>) -> Token<'a> {
@@ -152,13 +175,6 @@ impl<'a> Lexer<'a> {
         // The parser refuses sources longer than `LENGTH_MAX` before it asks for a token.
         let offset = |at: usize| u32::try_from(at.min(self.source.len())).unwrap_or(u32::MAX);
         Span { start: offset(start), end: offset(end) }
-    }
-}
-
-fn unexpected(c: char) -> String {
-    match c {
-        '!' => "unexpected \"!\", expected \"!=\" or \"!~\"".to_owned(),
-        c => format!("unexpected character {c:?}"),
     }
 }
 
@@ -222,6 +238,7 @@ mod tests {
                 TokenKind::Number(value) => words.push(format!("{value}")),
                 TokenKind::Duration(duration) => words.push(format!("{duration:?}")),
                 TokenKind::Text(text) => words.push(format!("{text:?}")),
+                TokenKind::Bytes(bytes) => words.push(format!("{bytes:?}")),
                 TokenKind::Word(word) => words.push(word.to_owned()),
                 TokenKind::Sign(sign) => words.push(format!("'{sign}'")),
             }
@@ -237,6 +254,7 @@ mod tests {
         check("1e-3-0x1e-3", "0.001 '-' 30 '-' 3");
         check("1<=2 # one\n</3", "1 '<=' 2 '</' 3");
         check(r#"`a\n` "a\n""#, r#""a\\n" "a\n""#);
+        check(r#""\xff""#, "[255]");
         check("Inf + .5", "Inf '+' 0.5");
         check("# nothing", "");
     }
@@ -254,7 +272,6 @@ mod tests {
         check("x{a=\"b}", "4-5: this \" is never closed");
         check("'a\n'", "0-1: this ' is never closed");
         check(r#""ab\cd""#, "3-5: unknown escape sequence");
-        check(r#"up{a="\xff"}"#, "5-11: text that is not UTF-8 is not supported yet");
     }
 
     #[test]

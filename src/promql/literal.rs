@@ -33,26 +33,26 @@ fn whole(digits: &str, radix: u32) -> Option<f64> {
     digits.starts_with(|c: char| c.is_ascii_hexdigit()).then_some(value as f64)
 }
 
-/// Why a quoted text cannot be read, and the offset of the spot in what stands between the quotes.
+/// What stood between quotes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
-    /// An escape that does not exist.
-    Escape(usize),
-    /// Bytes that are not UTF-8.
-    NotUtf8,
+pub(super) enum Unescaped {
+    /// A text.
+    Text(String),
+    /// Bytes that are no UTF-8.
+    Bytes(Vec<u8>),
 }
 
-/// What stands between quotes, with its escapes resolved.
-pub(super) fn unescape(text: &str, quote: char) -> Result<String, Unreadable> {
+/// What stands between quotes, with its escapes resolved; the error is the offset of an escape that does not exist.
+pub(super) fn unescape(text: &str, quote: char) -> Result<Unescaped, usize> {
     if !text.contains('\\') {
-        return Ok(text.to_owned());
+        return Ok(Unescaped::Text(text.to_owned()));
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(slash) = rest.find('\\') {
         bytes.extend_from_slice(&rest.as_bytes()[..slash]);
         rest = &rest[slash..];
-        let (escaped, length) = escape(rest, quote).ok_or(Unreadable::Escape(text.len() - rest.len()))?;
+        let (escaped, length) = escape(rest, quote).ok_or(text.len() - rest.len())?;
         match escaped {
             Escaped::Byte(byte) => bytes.push(byte),
             Escaped::Char(c) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -60,7 +60,7 @@ pub(super) fn unescape(text: &str, quote: char) -> Result<String, Unreadable> {
         rest = &rest[length..];
     }
     bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).map_err(|_| Unreadable::NotUtf8)
+    Ok(String::from_utf8(bytes).map_or_else(|error| Unescaped::Bytes(error.into_bytes()), Unescaped::Text))
 }
 
 enum Escaped {
@@ -115,6 +115,23 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// Prints bytes in double quotes, so that `unescape` gives them back.
+pub(super) struct QuotedBytes<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for QuotedBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for byte in self.0 {
+            match byte {
+                b'"' | b'\\' => write!(f, "\\{}", char::from(*byte))?,
+                b' '..=b'~' => write!(f, "{}", char::from(*byte))?,
+                byte => write!(f, "\\x{byte:02x}")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
 /// Prints a number so that `parse_number` gives it back, with its sign before it.
 pub(super) struct Number(pub(super) f64);
 
@@ -154,7 +171,9 @@ mod tests {
 
     #[test]
     fn resolves_escapes() {
-        let check = |text: &str, want: &str| assert_eq!(unescape(text, '"').as_deref(), Ok(want), "{text}");
+        let check = |text: &str, want: &str| {
+            assert_eq!(unescape(text, '"'), Ok(Unescaped::Text(want.to_owned())), "{text}");
+        };
         check("plain", "plain");
         check(r"\a\b\f\n\r\t\v\\", "\x07\x08\x0c\n\r\t\x0b\\");
         check(r#"say \"hi\""#, "say \"hi\"");
@@ -163,17 +182,21 @@ mod tests {
         for (text, at) in
             [(r"ab\c", 2), (r"\x.", 0), (r"\'", 0), ("\\", 0), (r"\ud800", 0), (r"\477", 0), (r"\u12é", 0)]
         {
-            assert_eq!(unescape(text, '"'), Err(Unreadable::Escape(at)), "{text}");
+            assert_eq!(unescape(text, '"'), Err(at), "{text}");
         }
-        assert_eq!(unescape(r"\xff", '"'), Err(Unreadable::NotUtf8));
+        assert_eq!(unescape(r"a\xff\377", '"'), Ok(Unescaped::Bytes(vec![b'a', 0xff, 0xff])));
     }
 
     #[test]
     fn prints_what_it_reads() {
         for text in ["", "a\"b\\c", "tab\tline\nbell\x07", "é😀"] {
             let quoted = Quoted(text).to_string();
-            assert_eq!(unescape(&quoted[1..quoted.len() - 1], '"').as_deref(), Ok(text), "{quoted}");
+            let read = unescape(&quoted[1..quoted.len() - 1], '"');
+            assert_eq!(read, Ok(Unescaped::Text(text.to_owned())), "{quoted}");
         }
+        let bytes = b"\xff \"a\\\n\xe9\x00".to_vec();
+        let quoted = QuotedBytes(&bytes).to_string();
+        assert_eq!(unescape(&quoted[1..quoted.len() - 1], '"'), Ok(Unescaped::Bytes(bytes)), "{quoted}");
         for value in [0.0, 1.0, 0.1, 1e100, 1e-100, 300.0, 1e20, f64::MAX] {
             assert_eq!(parse_number(&Number(value).to_string()), Some(value), "{value}");
         }

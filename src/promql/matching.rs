@@ -1,9 +1,10 @@
 //! Operators on two vectors: which elements are partners, and what becomes of them.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::Span;
-use super::ast::{BinaryOp, BinaryOperation, Matching, MatchingSide};
+use super::ast::{BinaryOp, BinaryOperation, Fill, Matching, MatchingSide};
 use super::binary::{calculate, compare};
 use super::interpret::{Element, EvalError};
 use crate::model::{Labels, METRIC_NAME};
@@ -58,12 +59,17 @@ pub(super) fn join(
     right: &[Element],
     span: Span,
 ) -> Result<Vec<Element>, EvalError> {
-    if left.is_empty() || right.is_empty() {
+    let matching = &operation.matching;
+    if matching.fill.is_none() && (left.is_empty() || right.is_empty()) {
         return Ok(Vec::new());
     }
-    let matching = &operation.matching;
     let is_swapped = matching.many == Some(MatchingSide::Right);
     let (many, one) = if is_swapped { (right, left) } else { (left, right) };
+    let Fill { left: fill_left, right: fill_right } = matching.fill;
+    let (fill_many, fill_one) = if is_swapped { (fill_right, fill_left) } else { (fill_left, fill_right) };
+    // Each side is filled from the other as it is, and so never from what was filled in.
+    let (many, one) = (filled(matching, many, one, fill_many), filled(matching, one, many, fill_one));
+    let (many, one) = (&*many, &*one);
     let partners = partners(matching, one, if is_swapped { "left" } else { "right" }, span)?;
     let mut seen = Seen::new(matching, one.len());
     let mut joined = Vec::new();
@@ -78,6 +84,16 @@ pub(super) fn join(
         }
     }
     Ok(joined)
+}
+
+/// The elements of a side, and one more for each group that only the other side has.
+fn filled<'a>(matching: &Matching, side: &'a [Element], other: &[Element], fill: Option<f64>) -> Cow<'a, [Element]> {
+    let Some(value) = fill else { return Cow::Borrowed(side) };
+    let mut keys: HashSet<Key<'_>> = side.iter().map(|element| matching.key(&element.labels)).collect();
+    let missing = other.iter().filter(|element| keys.insert(matching.key(&element.labels)));
+    let stand_ins = missing.map(|element| Element { labels: matching.group(&element.labels), value });
+    let stand_ins: Vec<Element> = stand_ins.collect();
+    if stand_ins.is_empty() { Cow::Borrowed(side) } else { Cow::Owned([side, &stand_ins].concat()) }
 }
 
 /// Where each key stands on the side on which it may stand once.
@@ -211,6 +227,35 @@ mod tests {
         check(
             "{__name__=~'max|role', job='a'} * on () group_left vector(1)",
             r#"{job="a", role="web"} 1; {job="a"} 10"#,
+        );
+    }
+
+    #[test]
+    fn missing_partners_are_filled_in() {
+        let store = store(&[
+            ("l{x='a', y='1'}", "1"),
+            ("l{x='a', y='2'}", "2"),
+            ("l{x='b', y='1'}", "4"),
+            ("r{x='a', z='q'}", "10"),
+            ("r{x='c', z='p'}", "30"),
+        ]);
+        let check = |source: &str, want: &str| assert_eq!(value_of(source, &store, 0), want, "{source}");
+        check("l{y='1'} + on (x) r", r#"{x="a"} 11"#);
+        check("l{y='1'} + on (x) fill (0) r", r#"{x="a"} 11; {x="b"} 4; {x="c"} 30"#);
+        check("l{y='1'} - on (x) fill_right (1) r", r#"{x="a"} -9; {x="b"} 3"#);
+        check("l{y='1'} - on (x) fill_left (1) r", r#"{x="a"} -9; {x="c"} -29"#);
+        check("l{y='1'} > on (x) fill (3) r", r#"l{x="b", y="1"} 4"#);
+        check("l{y='1'} <= on (x) fill (3) r", r#"l{x="a", y="1"} 1; {x="c"} 3"#);
+        check(
+            "l + on (x) group_left (z) fill (0) r",
+            r#"{x="a", y="1", z="q"} 11; {x="a", y="2", z="q"} 12; {x="b", y="1"} 4; {x="c", z="p"} 30"#,
+        );
+        check("r * on (x) group_right fill_left (2) l{x='b'}", r#"{x="b", y="1"} 8"#);
+        check("l{y='1'} + on (x) fill_right (0) nothing", r#"{x="a"} 1; {x="b"} 4"#);
+        check("nothing + on (x) fill_right (0) l{y='1'}", "");
+        check(
+            "l + on (x) fill (0) nothing",
+            "error: multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
         );
     }
 

@@ -1,20 +1,23 @@
 //! PromQL: a text becomes a checked tree in which every node knows its place, and a tree becomes a value.
 //!
-//! `parse` accepts what Prometheus accepts, except for a few features that it refuses by name. `evaluate` walks the tree
-//! over a [`Store`](crate::store::Store) for one moment. It is plain on purpose: it is the truth that any faster way of
+//! `parse_any` accepts what Prometheus accepts; `parse` refuses, by name, what of it cannot be evaluated yet. `evaluate`
+//! walks the tree over a [`Store`](crate::store::Store) for one moment. It is plain on purpose: it is the truth that any faster way of
 //! evaluation is held against, and Prometheus's own test scripts hold it to Prometheus.
 
 mod place;
 
 mod ast;
+mod length;
 mod literal;
 mod print;
 
 mod lexer;
+mod modifier;
 mod parser;
 mod selector;
 
 mod check;
+mod support;
 mod survey;
 
 mod aggregate;
@@ -26,11 +29,14 @@ mod sum;
 
 pub use crate::store::LOOKBACK;
 pub use ast::{
-    AggregateOp, Aggregation, BinaryOp, BinaryOperation, Call, Expr, ExprKind, Grouping, Matching, MatchingSide,
-    Selector, Subquery, ValueType,
+    AggregateOp, Aggregation, At, BinaryOp, BinaryOperation, Call, Expr, ExprKind, Fill, Grouping, Matching,
+    MatchingSide, Reading, Selector, Shift, Subquery, ValueType,
 };
 pub use check::type_of;
-pub use interpret::{Element, EvalError, SAMPLES_MAX, Value, evaluate};
-pub use parser::{DEPTH_MAX, LENGTH_MAX, parse};
+pub use functions::{Function, functions};
+pub use interpret::{Element, EvalError, RangeElement, SAMPLES_MAX, Value, evaluate, evaluate_within};
+pub use length::{Length, LengthKind};
+pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any};
 pub use place::{ParseError, Span};
+pub use support::unsupported;
 pub use survey::{SelectorUse, is_condition, selectors};

@@ -4,11 +4,12 @@
 //! the right. A sign binds like `*`; ranges and offsets bind most.
 
 use super::ast::{
-    AggregateOp, Aggregation, BinaryOp, BinaryOperation, Call, Expr, ExprKind, Grouping, Matching, MatchingSide,
+    AggregateOp, Aggregation, BinaryOp, BinaryOperation, Call, Expr, ExprKind, Fill, Grouping, Matching, MatchingSide,
 };
 use super::check::{check, check_signed};
 use super::functions;
 use super::lexer::{Lexer, Token, TokenKind, is_reserved};
+use super::support::unsupported;
 use super::{ParseError, Span};
 
 /// The longest expression that is read, in bytes.
@@ -17,8 +18,17 @@ pub const LENGTH_MAX: usize = 256 * 1024;
 /// How deep a tree may be. Everything that walks a tree recurs, so this bounds the stack.
 pub const DEPTH_MAX: u32 = 200;
 
-/// Reads an expression and checks its types.
+/// Reads an expression, checks its types, and refuses what is valid but cannot be evaluated.
 pub fn parse(source: &str) -> Result<Expr, ParseError> {
+    let expr = parse_any(source)?;
+    match unsupported(&expr) {
+        Some(error) => Err(error),
+        None => Ok(expr),
+    }
+}
+
+/// Reads an expression and checks its types, whether or not all of it can be evaluated.
+pub fn parse_any(source: &str) -> Result<Expr, ParseError> {
     if source.len() > LENGTH_MAX {
         let what = format!("the expression is {} bytes long, more than the {LENGTH_MAX} that are read", source.len());
         return Err(ParseError::new(Span::default(), what));
@@ -43,13 +53,15 @@ pub(super) struct Parser<'a> {
     nesting: u32,
     /// The height of the tree that was read last.
     pub(super) height: u32,
+    /// How many parts the length of time has that is being read.
+    pub(super) length_parts: u32,
 }
 
 impl<'a> Parser<'a> {
     fn new(source: &'a str) -> Result<Self, ParseError> {
         let mut lexer = Lexer::new(source);
         let token = lexer.next()?;
-        Ok(Self { source, lexer, token, taken_end: 0, nesting: 0, height: 0 })
+        Ok(Self { source, lexer, token, taken_end: 0, nesting: 0, height: 0, length_parts: 0 })
     }
 
     /// An expression of operators that bind at least as strongly as `weakest`.
@@ -78,7 +90,6 @@ impl<'a> Parser<'a> {
     /// The operator that comes next.
     fn binary_op(&self) -> Result<Option<BinaryOp>, ParseError> {
         match &self.token.kind {
-            TokenKind::Sign(sign @ ("</" | ">/")) => Err(self.unsupported(&format!("`{sign}`"))),
             TokenKind::Sign("=") => Err(self.expected("an operator").with_hint("to compare, write `==`")),
             TokenKind::Sign(sign) => Ok(BinaryOp::from_word(sign)),
             TokenKind::Word(word) => Ok(BinaryOp::from_word(&word.to_ascii_lowercase())),
@@ -97,11 +108,11 @@ impl<'a> Parser<'a> {
         Ok(Expr { kind: ExprKind::Binary(Box::new(operation)), span })
     }
 
-    /// `on (a, b) group_left (c)` and its like; may be empty.
+    /// `on (a, b) group_left (c) fill (0)` and its like; may be empty.
     fn matching(&mut self) -> Result<Matching, ParseError> {
         let is_on = self.at_word("on");
         if !is_on && !self.at_word("ignoring") {
-            return Ok(Matching::default());
+            return Ok(Matching { fill: self.fill()?, ..Matching::default() });
         }
         self.advance()?;
         let labels = self.label_list()?;
@@ -114,12 +125,60 @@ impl<'a> Parser<'a> {
                 }
             }
         }
-        for word in ["fill", "fill_left", "fill_right"] {
-            if self.at_word(word) {
-                return Err(self.unsupported(&format!("`{word}`")));
-            }
-        }
+        matching.fill = self.fill()?;
         Ok(matching)
+    }
+
+    /// `fill (0)`, or `fill_left (0)` and `fill_right (0)`; may be empty. Without a parenthesis they are metrics.
+    fn fill(&mut self) -> Result<Fill, ParseError> {
+        let mut fill = Fill::default();
+        if self.calls("fill")? {
+            fill.left = Some(self.fill_value()?);
+            fill.right = fill.left;
+            return Ok(fill);
+        }
+        loop {
+            let (word, value) = if self.calls("fill_left")? {
+                ("fill_left", &mut fill.left)
+            } else if self.calls("fill_right")? {
+                ("fill_right", &mut fill.right)
+            } else {
+                return Ok(fill);
+            };
+            if value.is_some() {
+                return Err(ParseError::new(self.token.span, format!("`{word}` can only be given once")));
+            }
+            *value = Some(self.fill_value()?);
+        }
+    }
+
+    /// `fill_left (-1)`: the number.
+    fn fill_value(&mut self) -> Result<f64, ParseError> {
+        self.advance()?;
+        self.take_sign("(")?;
+        let negative = self.at_sign("-");
+        if negative || self.at_sign("+") {
+            self.advance()?;
+        }
+        let value = match self.token.kind {
+            TokenKind::Number(value) => value,
+            TokenKind::Duration(duration) => duration.as_secs_f64(),
+            TokenKind::Word(word) if word.eq_ignore_ascii_case("inf") => f64::INFINITY,
+            TokenKind::Word(word) if word.eq_ignore_ascii_case("nan") => f64::NAN,
+            _ => return Err(self.expected("a number")),
+        };
+        self.advance()?;
+        self.take_sign(")")?;
+        Ok(if negative { -value } else { value })
+    }
+
+    /// Whether a word with a parenthesis behind it comes next.
+    fn calls(&self, word: &str) -> Result<bool, ParseError> {
+        if !self.at_word(word) {
+            return Ok(false);
+        }
+        let mut ahead = self.lexer;
+        Ok(ahead.next()?.kind == TokenKind::Sign("("))
     }
 
     /// An operand, with its sign before it and what modifies it behind it.
@@ -165,6 +224,10 @@ impl<'a> Parser<'a> {
                 let kind = ExprKind::Text(std::mem::take(text));
                 self.literal(kind)
             }
+            TokenKind::Bytes(bytes) => {
+                let kind = ExprKind::Bytes(std::mem::take(bytes));
+                self.literal(kind)
+            }
             TokenKind::Word(word) if word.eq_ignore_ascii_case("inf") => self.literal(ExprKind::Number(f64::INFINITY)),
             TokenKind::Word(word) if word.eq_ignore_ascii_case("nan") => self.literal(ExprKind::Number(f64::NAN)),
             TokenKind::Word(word) if !is_reserved(word) => {
@@ -195,9 +258,6 @@ impl<'a> Parser<'a> {
         if begins_aggregation && let Some(op) = AggregateOp::from_word(&lower) {
             return self.aggregation(op, name.span);
         }
-        if begins_aggregation && matches!(lower.as_str(), "limitk" | "limit_ratio") {
-            return Err(ParseError::unsupported(name.span, &format!("`{lower}`")));
-        }
         if self.at_sign("(") {
             return self.call(word, name.span);
         }
@@ -206,7 +266,7 @@ impl<'a> Parser<'a> {
 
     fn aggregation(&mut self, op: AggregateOp, start: Span) -> Result<Expr, ParseError> {
         let before = self.grouping()?;
-        let (args, mut end) = self.arguments()?;
+        let (args, mut end) = self.arguments(false)?;
         let grouping = match before {
             Some(grouping) => grouping,
             None => {
@@ -249,17 +309,18 @@ impl<'a> Parser<'a> {
 
     fn call(&mut self, name: &str, start: Span) -> Result<Expr, ParseError> {
         let function = functions::find(name, start)?;
-        let (args, end) = self.arguments()?;
+        let (args, end) = self.arguments(function.chooses_labels())?;
         Ok(Expr { kind: ExprKind::Call(Call { function, args }), span: start.to(end) })
     }
 
-    /// Expressions in parentheses, and where the parentheses end.
-    fn arguments(&mut self) -> Result<(Vec<Expr>, Span), ParseError> {
+    /// Expressions in parentheses, and where the parentheses end. The second can be one that chooses labels.
+    fn arguments(&mut self, second_chooses_labels: bool) -> Result<(Vec<Expr>, Span), ParseError> {
         self.take_sign("(")?;
         let mut args = Vec::new();
         let mut height = 0;
         while !self.at_sign(")") || !args.is_empty() {
-            args.push(self.expression(0)?);
+            let chooses_labels = second_chooses_labels && args.len() == 1;
+            args.push(if chooses_labels { self.label_matchers()? } else { self.expression(0)? });
             height = height.max(self.height);
             if !self.at_sign(",") {
                 break;
@@ -268,24 +329,6 @@ impl<'a> Parser<'a> {
         }
         self.height = height + 1;
         Ok((args, self.take_sign(")")?))
-    }
-
-    /// Ranges, subqueries and offsets behind an operand.
-    fn postfix(&mut self, mut expr: Expr) -> Result<Expr, ParseError> {
-        loop {
-            if self.at_sign("[") {
-                expr = self.range(expr)?;
-            } else if self.at_word("offset") {
-                self.offset(&mut expr)?;
-            } else if self.at_sign("@") {
-                return Err(self.unsupported("`@`"));
-            } else if self.at_word("anchored") || self.at_word("smoothed") {
-                let word = self.found();
-                return Err(self.unsupported(&format!("`{}`", word.trim_matches('"'))));
-            } else {
-                return Ok(expr);
-            }
-        }
     }
 
     // What follows looks at the next token, or takes it.
@@ -305,7 +348,17 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn take_sign(&mut self, sign: &str) -> Result<Span, ParseError> {
-        if self.at_sign(sign) { Ok(self.advance()?.span) } else { Err(self.expected(&format!("\"{sign}\""))) }
+        if self.at_sign(sign) {
+            return Ok(self.advance()?.span);
+        }
+        let error = self.expected(&format!("\"{sign}\""));
+        Err(match self.token.kind {
+            TokenKind::Word(word @ ("by" | "without")) if sign == ")" => error.with_hint(format!(
+                "`{word}` stands before the parentheses or behind them: `sum {word} (…) (…)`, `sum(…) {word} (…)`"
+            )),
+            TokenKind::Sign(",") if sign == ")" => error.with_hint("a parenthesis holds one expression"),
+            _ => error,
+        })
     }
 
     pub(super) fn take_sign_if(&mut self, sign: &str) -> Result<bool, ParseError> {
@@ -326,10 +379,6 @@ impl<'a> Parser<'a> {
 
     pub(super) fn expected(&self, what: &str) -> ParseError {
         ParseError::new(self.token.span, format!("expected {what}, found {}", self.found()))
-    }
-
-    pub(super) fn unsupported(&self, feature: &str) -> ParseError {
-        ParseError::unsupported(self.token.span, feature)
     }
 
     /// The next token as an error shows it.
@@ -415,11 +464,47 @@ mod tests {
         check("sum without (x) (a) by (b)", "by", r#"expected the end or an operator, found "by""#);
         check("a on (b) c", "on", r#"expected the end or an operator, found "on""#);
         check("a + group_left (c) b", "group_left", r#"expected an expression, found "group_left""#);
-        check("a @ 5", "@", "`@` is not supported yet");
-        check("a </ b", "</", "`</` is not supported yet");
-        check("rate(a[5m] smoothed)", "smoothed", "`smoothed` is not supported yet");
-        check("a + on (x) fill (0) b", "fill", "`fill` is not supported yet");
-        check("limitk(1, a)", "limitk", "`limitk` is not supported yet");
+        check("a + on (x) fill (b) c", "b", r#"expected a number, found "b""#);
+        check("a + fill_left (1) fill_left (2) c", "fill_left", "`fill_left` can only be given once");
+        check("limitk(a)", "limitk(a)", "`limitk` takes 2 arguments, found 1");
+        check("sum by job (a)", "job", r#"expected "(", found "job""#);
+        check("info(a, b{c='d'})", "b", r#"expected label matchers in braces, found "b""#);
+        check("info(a, {c='d'} == 1)", "==", r#"expected ")", found "==""#);
+        check("topk(5, a", "", r#"expected ")", found the end"#);
+        check("rate(a[5m]", "", r#"expected ")", found the end"#);
+        check("(a, b)", ",", r#"expected ")", found ",""#);
+        check("a{b='c'", "", r#"expected ",", found the end"#);
+        check("a > > b", ">", r#"expected an expression, found ">""#);
+        check("a =~ b", "=~", r#"expected the end or an operator, found "=~""#);
+    }
+
+    #[test]
+    fn hints_say_what_to_do() {
+        let check = |source: &str, want: &str| {
+            assert_eq!(parse(source).unwrap_err().hint.as_deref(), Some(want), "{source}");
+        };
+        check("sum(x by (a)", "`by` stands before the parentheses or behind them: `sum by (…) (…)`, `sum(…) by (…)`");
+        check("sum by job (a)", "labels stand in parentheses: `(job)`");
+        check("a{b=c}", "values stand in quotes: `\"c\"`");
+        check("a{b==\"c\"}", "labels are compared with one `=`");
+        check("a && b", "the operator is written `and`");
+        check("a || b", "the operator is written `or`");
+        check("a{b=“c”}", "texts stand between straight quotes, `\"` or `'`");
+        check("rat(a[5m])", "did you mean `rate`?");
+        check("smu(a)", "did you mean `sum`?");
+        check("holt_winters(a[5m], 0.5, 0.5)", "it is called `double_exponential_smoothing` now");
+        check("rate(a)", "say how much of it, as in `[5m]`");
+        check("a[step]", "to call it, write `step()`");
+        check("x[5minutes]", "write a duration like `1h30m`, units from large to small");
+    }
+
+    #[test]
+    fn fill_names_a_metric_unless_it_is_called() {
+        let check = |source: &str, want: &str| assert_eq!(parse(source).unwrap().to_string(), want, "{source}");
+        check("a + fill(0) fill", "a + fill (0) fill");
+        check("fill + fill_left", "fill + fill_left");
+        check("a + fill_right(-Inf)fill_left(0x10)b", "a + fill_left (16) fill_right (-Inf) b");
+        check("a - on(x) group_left fill(NaN) b", "a - on (x) group_left () fill (NaN) b");
     }
 
     #[test]
@@ -439,6 +524,10 @@ mod tests {
         assert!(refused(&"abs(".repeat(50_000)));
         assert!(refused(&format!("1{}", "+1".repeat(100_000))));
         assert!(refused(&format!("x{}", "[5m:]".repeat(50_000))));
+        for length in ["(".repeat(50_000), "-".repeat(50_000), "1+".repeat(50_000), "min_of(".repeat(30_000)] {
+            assert!(parse(&format!("x[{length}")).unwrap_err().what.contains("more than 200 parts"));
+            assert!(parse(&format!("x offset ({length}")).unwrap_err().what.contains("more than 200 parts"));
+        }
         assert!(parse(&format!("{}1{}", "(".repeat(150), ")".repeat(150))).is_ok());
         assert!(parse(&" ".repeat(LENGTH_MAX + 1)).unwrap_err().what.contains("bytes long"));
     }

@@ -1,14 +1,15 @@
 //! Prints a tree as PromQL that parses to the same tree.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::ast::{
-    Aggregation, BinaryOperation, Call, Expr, ExprKind, Grouping, Matching, MatchingSide, Selector, Subquery,
+    Aggregation, At, BinaryOperation, Call, Expr, ExprKind, Fill, Grouping, Matching, MatchingSide, Reading, Selector,
+    Shift,
 };
+use super::length::Length;
 use super::lexer::is_metric_name;
-use super::literal::{Number, Quoted};
-use crate::model::{METRIC_NAME, MatchOp, Matcher, format_duration, is_label_name};
+use super::literal::{Number, Quoted, QuotedBytes};
+use crate::model::{METRIC_NAME, MatchOp, Matcher, is_label_name};
 
 /// Canonical PromQL: one line, one space where one is due, grouping before the argument.
 impl fmt::Display for Expr {
@@ -16,12 +17,16 @@ impl fmt::Display for Expr {
         match &self.kind {
             ExprKind::Number(value) => write!(f, "{}", Number(*value)),
             ExprKind::Text(text) => write!(f, "{}", Quoted(text)),
-            ExprKind::Selector(selector) => {
-                matchers(f, &selector.matchers)?;
-                offset(f, selector.offset_ms)
+            ExprKind::Bytes(bytes) => write!(f, "{}", QuotedBytes(bytes)),
+            ExprKind::Selector(of) => selector(f, of, None),
+            ExprKind::Range { selector: of, range } => selector(f, of, Some(range)),
+            ExprKind::Subquery(query) => {
+                write!(f, "{}[{}:", query.expr, query.range)?;
+                if let Some(step) = &query.step {
+                    write!(f, "{step}")?;
+                }
+                write!(f, "]{}", query.shift)
             }
-            ExprKind::Range { selector, range } => range_selector(f, selector, *range),
-            ExprKind::Subquery(query) => subquery(f, query),
             ExprKind::Call(call) => function_call(f, call),
             ExprKind::Aggregate(aggregation) => aggregate(f, aggregation),
             ExprKind::Binary(operation) => binary(f, operation),
@@ -39,11 +44,12 @@ fn matchers(f: &mut fmt::Formatter<'_>, all: &[Matcher]) -> fmt::Result {
     if let Some(name) = name {
         f.write_str(name)?;
     }
-    if name.is_some() && rest.is_empty() {
-        return Ok(());
-    }
+    if name.is_some() && rest.is_empty() { Ok(()) } else { braces(f, rest) }
+}
+
+fn braces(f: &mut fmt::Formatter<'_>, matchers: &[Matcher]) -> fmt::Result {
     f.write_str("{")?;
-    for (at, matcher) in rest.iter().enumerate() {
+    for (at, matcher) in matchers.iter().enumerate() {
         let comma = if at == 0 { "" } else { ", " };
         write!(f, "{comma}{}{}{}", Name(&matcher.name), matcher.op, Quoted(&matcher.value))?;
     }
@@ -56,30 +62,51 @@ fn names_metric(first: &Matcher, rest: &[Matcher]) -> bool {
     is_name(first) && first.op == MatchOp::Equal && is_metric_name(&first.value) && !rest.iter().any(is_name)
 }
 
-fn range_selector(f: &mut fmt::Formatter<'_>, selector: &Selector, range: Duration) -> fmt::Result {
+fn selector(f: &mut fmt::Formatter<'_>, selector: &Selector, range: Option<&Length>) -> fmt::Result {
     matchers(f, &selector.matchers)?;
-    write!(f, "[{}]", format_duration(range))?;
-    offset(f, selector.offset_ms)
-}
-
-fn subquery(f: &mut fmt::Formatter<'_>, query: &Subquery) -> fmt::Result {
-    let step = query.step.map(format_duration).unwrap_or_default();
-    write!(f, "{}[{}:{step}]", query.expr, format_duration(query.range))?;
-    offset(f, query.offset_ms)
-}
-
-fn offset(f: &mut fmt::Formatter<'_>, ms: i64) -> fmt::Result {
-    if ms == 0 {
-        return Ok(());
+    if let Some(range) = range {
+        write!(f, "[{range}]")?;
     }
-    let sign = if ms < 0 { "-" } else { "" };
-    write!(f, " offset {sign}{}", format_duration(Duration::from_millis(ms.unsigned_abs())))
+    if selector.reading != Reading::Plain {
+        write!(f, " {}", selector.reading.as_str())?;
+    }
+    write!(f, "{}", selector.shift)
+}
+
+/// With a blank before each modifier.
+impl fmt::Display for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            None => {}
+            Some(At::Time(at)) => write!(f, " @ {}", seconds(at.millis()))?,
+            Some(At::Start) => f.write_str(" @ start()")?,
+            Some(At::End) => f.write_str(" @ end()")?,
+        }
+        match &self.offset {
+            Some(offset) => write!(f, " offset {offset}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Milliseconds as seconds, exactly.
+fn seconds(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    let (whole, part) = (millis.unsigned_abs() / 1000, millis.unsigned_abs() % 1000);
+    let part = format!(".{part:03}");
+    format!("{sign}{whole}{}", part.trim_end_matches('0').trim_end_matches('.'))
 }
 
 fn function_call(f: &mut fmt::Formatter<'_>, call: &Call) -> fmt::Result {
     write!(f, "{}(", call.name())?;
     for (at, arg) in call.args.iter().enumerate() {
-        write!(f, "{}{arg}", if at == 0 { "" } else { ", " })?;
+        f.write_str(if at == 0 { "" } else { ", " })?;
+        match &arg.kind {
+            ExprKind::Selector(selector) if at == 1 && call.function.chooses_labels() => {
+                braces(f, &selector.matchers)?;
+            }
+            _ => write!(f, "{arg}")?,
+        }
     }
     f.write_str(")")
 }
@@ -108,10 +135,25 @@ impl fmt::Display for Matching {
             write!(f, " {} ({})", if self.is_on { "on" } else { "ignoring" }, Names(&self.labels))?;
         }
         match self.many {
-            Some(MatchingSide::Left) => write!(f, " group_left ({})", Names(&self.include)),
-            Some(MatchingSide::Right) => write!(f, " group_right ({})", Names(&self.include)),
-            None => Ok(()),
+            Some(MatchingSide::Left) => write!(f, " group_left ({})", Names(&self.include))?,
+            Some(MatchingSide::Right) => write!(f, " group_right ({})", Names(&self.include))?,
+            None => {}
         }
+        write!(f, "{}", self.fill)
+    }
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(value), true) = (self.left, *self == Self { left: self.left, right: self.left }) {
+            return write!(f, " fill ({})", Number(value));
+        }
+        for (word, value) in [("fill_left", self.left), ("fill_right", self.right)] {
+            if let Some(value) = value {
+                write!(f, " {word} ({})", Number(value))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -137,7 +179,7 @@ impl fmt::Display for Names<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::parse_any as parse;
 
     #[test]
     fn prints_canonical_promql() {
@@ -169,5 +211,10 @@ mod tests {
         check("- - 1", "1");
         check("1e3 > bool 5m", "1000 > bool 300");
         check("-inF", "-Inf");
+        check(r#"'\xff"'"#, r#""\xff\"""#);
+        check("a</2", "a </ 2");
+        check("LIMITK(3,a)", "limitk(3, a)");
+        check("info(a, {__name__='b', c=~''})", r#"info(a, {__name__="b", c=~""})"#);
+        check("x @ 1.050 + y @ -0.001", "x @ 1.05 + y @ -0.001");
     }
 }

@@ -1,8 +1,6 @@
-//! Selectors in the source: names, matchers, ranges, offsets and label lists.
+//! Selectors in the source: names, matchers and label lists.
 
-use std::time::Duration;
-
-use super::ast::{Expr, ExprKind, Selector, Subquery};
+use super::ast::{Expr, ExprKind, Selector};
 use super::lexer::TokenKind;
 use super::parser::Parser;
 use super::{ParseError, Span};
@@ -23,7 +21,21 @@ impl Parser<'_> {
             return Err(ParseError::new(span, "a selector needs a matcher that does not match the empty text")
                 .with_hint("name a metric, or ask for a label with `=~\".+\"`"));
         }
-        Ok(Expr { kind: ExprKind::Selector(Selector { matchers, offset_ms: 0 }), span })
+        Ok(Expr { kind: ExprKind::Selector(Selector::new(matchers)), span })
+    }
+
+    /// Matchers in braces that choose labels, as the second argument of `info` does; they may match the empty text.
+    pub(super) fn label_matchers(&mut self) -> Result<Expr, ParseError> {
+        self.height = 0;
+        if !self.at_sign("{") {
+            return Err(self
+                .expected("label matchers in braces")
+                .with_hint("the metric of the labels is chosen with `{__name__=\"…\"}`"));
+        }
+        let start = self.token.span;
+        let mut matchers = Vec::new();
+        let span = start.to(self.braces(&mut matchers)?);
+        Ok(Expr { kind: ExprKind::Selector(Selector::new(matchers)), span })
     }
 
     /// `{a="b", "metric"}`; returns where it ends.
@@ -62,11 +74,23 @@ impl Parser<'_> {
             TokenKind::Sign("!=") => MatchOp::NotEqual,
             TokenKind::Sign("=~") => MatchOp::Regex,
             TokenKind::Sign("!~") => MatchOp::NotRegex,
-            _ => return Err(self.expected("one of \"=\", \"!=\", \"=~\", \"!~\"")),
+            _ => {
+                let error = self.expected("one of \"=\", \"!=\", \"=~\", \"!~\"");
+                let is_double = self.at_sign("==");
+                return Err(if is_double { error.with_hint("labels are compared with one `=`") } else { error });
+            }
         };
         self.advance()?;
         let span = self.token.span;
-        let TokenKind::Text(value) = &self.token.kind else { return Err(self.expected("a quoted text")) };
+        let value = match &self.token.kind {
+            TokenKind::Text(value) => value,
+            TokenKind::Bytes(_) => return Err(ParseError::new(span, "the value of a label must be UTF-8")),
+            TokenKind::Word(word) => {
+                let hint = format!("values stand in quotes: `\"{word}\"`");
+                return Err(self.expected("a quoted text").with_hint(hint));
+            }
+            _ => return Err(self.expected("a quoted text")),
+        };
         let matcher = new_matcher(label, op, value, span)?;
         self.advance()?;
         Ok(matcher)
@@ -83,101 +107,15 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    /// `[5m]`, or `[5m:1m]` which makes a subquery of any vector.
-    pub(super) fn range(&mut self, expr: Expr) -> Result<Expr, ParseError> {
-        self.take_sign("[")?;
-        let range = self.positive_duration()?;
-        let is_subquery = self.take_sign_if(":")?;
-        let step = if is_subquery && !self.at_sign("]") { Some(self.positive_duration()?) } else { None };
-        let span = expr.span.to(self.take_sign("]")?);
-        let kind = match expr.kind {
-            _ if is_subquery => {
-                self.height += 1;
-                self.limit_depth(self.height)?;
-                ExprKind::Subquery(Box::new(Subquery { expr, range, step, offset_ms: 0 }))
-            }
-            ExprKind::Selector(selector) if selector.offset_ms == 0 => ExprKind::Range { selector, range },
-            ExprKind::Selector(_) => {
-                return Err(ParseError::new(span, "an offset stands behind the range, not before it"));
-            }
-            _ => {
-                return Err(ParseError::new(span, "only a selector can have a range")
-                    .with_hint("a subquery, with a colon as in `[5m:]`, takes any instant vector"));
-            }
-        };
-        Ok(Expr { kind, span })
-    }
-
-    fn positive_duration(&mut self) -> Result<Duration, ParseError> {
-        let span = self.token.span;
-        let ms = self.duration_ms()?;
-        if let TokenKind::Sign("*" | "/" | "%" | "^" | "+" | "-") = self.token.kind {
-            return Err(self.unsupported("arithmetic in a duration"));
-        }
-        match u64::try_from(ms) {
-            Ok(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
-            _ => Err(ParseError::new(span, "the duration must be greater than 0")),
-        }
-    }
-
-    pub(super) fn offset(&mut self, expr: &mut Expr) -> Result<(), ParseError> {
-        let word = self.advance()?.span;
-        let negative = match self.token.kind {
-            TokenKind::Sign(sign @ ("+" | "-")) => {
-                self.advance()?;
-                sign == "-"
-            }
-            _ => false,
-        };
-        let ms = self.duration_ms()?;
-        let place = match &mut expr.kind {
-            ExprKind::Selector(selector) | ExprKind::Range { selector, .. } => &mut selector.offset_ms,
-            ExprKind::Subquery(subquery) => &mut subquery.offset_ms,
-            _ => return Err(ParseError::new(word, "an offset can only stand behind a selector or a subquery")),
-        };
-        if *place != 0 {
-            return Err(ParseError::new(word, "an offset can only be given once"));
-        }
-        *place = if negative { -ms } else { ms };
-        expr.span.end = self.taken_end;
-        Ok(())
-    }
-
-    /// A duration, or a number of seconds, in milliseconds.
-    fn duration_ms(&mut self) -> Result<i64, ParseError> {
-        /// Prometheus's own limit: what fits into 63 bits of nanoseconds.
-        const SECONDS_MAX: f64 = 9_223_372_036.854;
-        let span = self.token.span;
-        let seconds = match self.token.kind {
-            TokenKind::Duration(duration) => duration.as_secs_f64(),
-            TokenKind::Number(seconds) => seconds,
-            TokenKind::Sign("(" | "+" | "-") => return Err(self.unsupported("arithmetic in a duration")),
-            TokenKind::Word("step" | "range" | "min_of" | "max_of") => return Err(self.duration_function()?),
-            _ => return Err(self.expected("a duration")),
-        };
-        self.advance()?;
-        if seconds.is_nan() || seconds.abs() > SECONDS_MAX {
-            return Err(ParseError::new(span, "duration out of range"));
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "the limit above fits")]
-        Ok((seconds * 1000.0).round() as i64)
-    }
-
-    /// Why `step()` and its like cannot stand for a duration.
-    fn duration_function(&mut self) -> Result<ParseError, ParseError> {
-        let name = self.advance()?;
-        if !self.at_sign("(") {
-            return Ok(ParseError::new(name.span, format!("expected a duration, found {}", self.quote(name.span))));
-        }
-        Ok(ParseError::unsupported(name.span, "arithmetic in a duration"))
-    }
-
     /// `(a, "b c", d,)`
     pub(super) fn label_list(&mut self) -> Result<Vec<String>, ParseError> {
         Ok(self.label_list_span()?.0)
     }
 
     pub(super) fn label_list_span(&mut self) -> Result<(Vec<String>, Span), ParseError> {
+        if let TokenKind::Word(word) = self.token.kind {
+            return Err(self.expected("\"(\"").with_hint(format!("labels stand in parentheses: `({word})`")));
+        }
         self.take_sign("(")?;
         let mut labels = Vec::new();
         while !self.at_sign(")") {
@@ -206,11 +144,6 @@ mod tests {
         check(r#"{"a.b", 'c d'="e"}"#, r#"{__name__="a.b", "c d"="e"}"#);
         check(r#"{__name__=~"a|b"}"#, r#"{__name__=~"a|b"}"#);
         check("up{NaN='x', by='y', offset='z'}", r#"up{NaN="x", by="y", offset="z"}"#);
-        check("up[90]", "up[1m30s]");
-        check("up[4.18]", "up[4s180ms]");
-        check("up[1h] OFFSET 1w", "up[1h] offset 1w");
-        check("up offset -7m", "up offset -7m");
-        check("up offset 5m [10m:5s]", "up offset 5m[10m:5s]");
         check("sum by (\"a b\", c,) (up)", "sum by (\"a b\", c) (up)");
     }
 
@@ -232,17 +165,7 @@ mod tests {
         check("up{__name__='x'}", "__name__", "the metric's name is already given: `up`");
         check("{'up', 'x'}", "'x'", "the metric's name is already given: `up`");
         check("up{a=~'('}", "'('", "`(` is not a regular expression: unclosed group");
-        check("up[0s]", "0s", "the duration must be greater than 0");
-        check("up[]", "]", r#"expected a duration, found "]""#);
-        check("up[5m x]", "x", r#"expected "]", found "x""#);
-        check("up[9.5e10]", "9.5e10", "duration out of range");
-        check("up[5m*2]", "*", "arithmetic in a duration is not supported yet");
-        check("up offset step()", "step", "arithmetic in a duration is not supported yet");
-        check("up[step]", "step", r#"expected a duration, found "step""#);
-        check("up offset 1m[5m]", "up offset 1m[5m]", "an offset stands behind the range, not before it");
-        check("abs(up)[5m]", "abs(up)[5m]", "only a selector can have a range");
-        check("1 offset 5m", "offset", "an offset can only stand behind a selector or a subquery");
-        check("up offset 5m offset 5m", "offset", "an offset can only be given once");
+        check(r#"up{a="\xff"}"#, r#""\xff""#, "the value of a label must be UTF-8");
         check("sum by (a,,b) (up)", ",", r#"expected a label name, found ",""#);
     }
 }

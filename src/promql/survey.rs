@@ -3,54 +3,92 @@
 use std::time::Duration;
 
 use super::LOOKBACK;
-use super::ast::{BinaryOp, Expr, ExprKind, Selector, ValueType};
+use super::ast::{At, BinaryOp, Expr, ExprKind, Selector, Shift, ValueType};
 use super::check::type_of;
-use crate::model::Matcher;
+use super::length::{Length, Moments};
+use crate::model::{Matcher, Timestamp};
 
 /// A selector of an expression and how far it looks back from the moment of evaluation.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SelectorUse {
     /// Its matchers, the one on the metric's name among them.
     pub matchers: Vec<Matcher>,
-    /// How long the store must keep samples for it.
+    /// How long the store must keep samples for it: for ever ([`Duration::MAX`]) when `@` fixes a moment.
     pub reach: Duration,
     /// The span of time that its value is about: nothing but the offset for an instant selector.
     pub window: Duration,
 }
 
 /// All selectors of an expression, in the order in which they are written. What subqueries around a selector look back is
-/// added to it.
+/// added to it. The expression is taken to be evaluated for one moment at a time, as rules are.
 pub fn selectors(expr: &Expr) -> Vec<SelectorUse> {
     let mut uses = Vec::new();
-    collect(expr, 0, &mut uses);
+    collect(expr, Past::Ago(0), &mut uses);
     uses
 }
 
-/// Collects the selectors of an expression that is evaluated up to `past_ms` before now.
-fn collect(expr: &Expr, past_ms: i64, uses: &mut Vec<SelectorUse>) {
-    let mut note = |selector: &Selector, range: Duration, reach: Duration| {
-        let past_ms = past_ms.saturating_add(selector.offset_ms);
-        let back = |duration: Duration| forwards(millis(duration).saturating_add(past_ms));
-        uses.push(SelectorUse { matchers: selector.matchers.clone(), reach: back(reach), window: back(range) });
-    };
-    match &expr.kind {
-        ExprKind::Number(_) | ExprKind::Text(_) => {}
-        ExprKind::Selector(selector) => note(selector, Duration::ZERO, LOOKBACK),
-        ExprKind::Range { selector, range } => note(selector, *range, *range),
-        ExprKind::Subquery(query) => {
-            let past_ms = past_ms.saturating_add(millis(query.range)).saturating_add(query.offset_ms);
-            collect(&query.expr, past_ms, uses);
+/// How far back the earliest of the moments is for which something is evaluated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Past {
+    /// Milliseconds before the moment of the whole expression; after it, when negative.
+    Ago(i64),
+    /// It is a fixed moment, or counted from one, and so further back every time.
+    Fixed,
+}
+
+impl Past {
+    /// The moment that `@` and `offset` lead to.
+    fn shifted(self, shift: &Shift) -> Self {
+        let from = match shift.at {
+            None => self,
+            Some(At::Time(_)) => Self::Fixed,
+            // Whatever is around it, these are the moment of the whole expression.
+            Some(At::Start | At::End) => Self::Ago(0),
+        };
+        from.further(shift.offset.as_ref().map_or(0, millis))
+    }
+
+    fn further(self, ms: i64) -> Self {
+        match self {
+            Self::Ago(before) => Self::Ago(before.saturating_add(ms)),
+            Self::Fixed => Self::Fixed,
         }
-        _ => children(expr).into_iter().for_each(|child| collect(child, past_ms, uses)),
+    }
+
+    /// As a length of time; nothing when it is not in the past.
+    fn duration(self) -> Duration {
+        match self {
+            Self::Ago(ms) => Duration::from_millis(u64::try_from(ms).unwrap_or(0)),
+            Self::Fixed => Duration::MAX,
+        }
     }
 }
 
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+/// What a length comes to for one moment. When it comes to nothing, the evaluation fails and reads nothing.
+fn millis(length: &Length) -> i64 {
+    length.millis(Moments::instant(Timestamp::from_millis(0))).unwrap_or(0)
 }
 
-fn forwards(ms: i64) -> Duration {
-    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+/// Collects the selectors of an expression that is evaluated from `past` on.
+fn collect(expr: &Expr, past: Past, uses: &mut Vec<SelectorUse>) {
+    let mut note = |selector: &Selector, range_ms: i64, reach_ms: i64| {
+        let past = past.shifted(&selector.shift);
+        let (reach, window) = (past.further(reach_ms).duration(), past.further(range_ms).duration());
+        uses.push(SelectorUse { matchers: selector.matchers.clone(), reach, window });
+    };
+    match &expr.kind {
+        ExprKind::Selector(selector) => {
+            note(selector, 0, i64::try_from(LOOKBACK.as_millis()).unwrap_or(i64::MAX));
+        }
+        ExprKind::Range { selector, range } => {
+            let range_ms = millis(range).max(0);
+            note(selector, range_ms, range_ms);
+        }
+        ExprKind::Subquery(query) => {
+            collect(&query.expr, past.shifted(&query.shift).further(millis(&query.range).max(0)), uses);
+        }
+        _ => children(expr).into_iter().for_each(|child| collect(child, past, uses)),
+    }
 }
 
 /// Whether a vector can be empty by its own condition: a comparison without `bool`, `absent()`, or anything made of such.
@@ -75,9 +113,13 @@ pub fn is_condition(expr: &Expr) -> bool {
 }
 
 /// The expressions directly below one.
-fn children(expr: &Expr) -> Vec<&Expr> {
+pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
-        ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Selector(_) | ExprKind::Range { .. } => Vec::new(),
+        ExprKind::Number(_)
+        | ExprKind::Text(_)
+        | ExprKind::Bytes(_)
+        | ExprKind::Selector(_)
+        | ExprKind::Range { .. } => Vec::new(),
         ExprKind::Subquery(query) => vec![&query.expr],
         ExprKind::Call(call) => call.args.iter().collect(),
         ExprKind::Aggregate(aggregation) => aggregation.param.iter().chain([&aggregation.expr]).collect(),
@@ -88,8 +130,10 @@ fn children(expr: &Expr) -> Vec<&Expr> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::{Value, evaluate, parse};
     use super::*;
+    use crate::model::{Labels, MatchOp, Sample, TargetId};
+    use crate::store::{Origin, Store};
 
     #[test]
     fn finds_selectors_and_how_far_they_look() {
@@ -108,7 +152,63 @@ mod tests {
         check("a offset -3m", &[("a", 2, 0)]);
         check("max_over_time(rate(a[5m])[1h:] offset 2h)", &[("a", 185, 185)]);
         check("max_over_time(up[1h:1m])", &[("up", 65, 60)]);
+        check("a offset -20m", &[("a", 0, 0)]);
+        check("max_over_time((a offset -20m)[1h:])", &[("a", 45, 40)]);
+        check("max_over_time(a[10m*3:step()+1m] offset (1h-30m))", &[("a", 65, 60)]);
+        check("rate(a[min_of(10m, 1h)] offset -5m)", &[("a", 5, 5)]);
+        check("a @ end() + b @ start() offset 10m", &[("a", 5, 0), ("b", 15, 10)]);
+        check("max_over_time((a @ end())[1h:])", &[("a", 5, 0)]);
+        check("max_over_time((a + b @ end() offset 3m)[1h:] offset 1h)", &[("a", 125, 120), ("b", 8, 3)]);
         check("topk(scalar(k), -(sum(a)))", &[("k", 5, 0), ("a", 5, 0)]);
+    }
+
+    #[test]
+    fn a_fixed_moment_is_out_of_reach_of_any_duration() {
+        for source in ["a @ 60", "rate(a[5m] @ 60 offset -1h)", "max_over_time(a[5m:] @ 60)"] {
+            let found = selectors(&parse(source).unwrap());
+            assert_eq!((found[0].reach, found[0].window), (Duration::MAX, Duration::MAX), "{source}");
+        }
+        let both = selectors(&parse("max_over_time((a @ end() + b)[5m:] @ 60)").unwrap());
+        assert_eq!((both[0].reach, both[1].reach), (LOOKBACK, Duration::MAX));
+    }
+
+    /// A store that keeps no more than the survey says gives the same values as one that keeps everything.
+    #[test]
+    fn reach_covers_what_evaluation_reads() {
+        let minute = |minutes: i64| Timestamp::from_millis(minutes * 60_000);
+        let store_with = |reach: Duration| {
+            let mut store = Store::new();
+            store.register(&[Matcher::new("__name__", MatchOp::Equal, "a").unwrap()], reach);
+            let labels = Labels::from_pairs([("__name__", "a")]);
+            let id = store.series_for(&labels, &Origin::Scraped(TargetId::new("t"))).unwrap();
+            for (at, value) in (0..300).zip(1_u32..) {
+                store.append(id, Sample { at: minute(at), value: f64::from(value) });
+            }
+            store.trim(minute(299));
+            store
+        };
+        let everything = store_with(Duration::MAX);
+        for source in [
+            "a",
+            "a offset 37m",
+            "a offset -2m",
+            "sum_over_time(a[30m] offset 7m)",
+            "sum_over_time(a[10m*3] offset -(2m+3m))",
+            "sum_over_time(sum_over_time(a[9m])[1h:7m] offset 10m)",
+            "sum_over_time((a offset 10m)[1h:3m])",
+            "sum_over_time((a offset -10m)[1h:3m])",
+            "sum_over_time((a @ end() offset 20m)[1h:3m] offset 2h)",
+            "sum_over_time((a + a @ start())[1h:3m] offset 1h)",
+            "sum_over_time(a[5m:1m] @ 9000)",
+            "sum_over_time(sum_over_time(a[20m] @ 6000)[1h:])",
+            "sum_over_time(a[step()+5m:max_of(step(),2m)])",
+        ] {
+            let expr = parse(source).unwrap();
+            let reach = selectors(&expr).iter().map(|used| used.reach).max().unwrap();
+            let value = evaluate(&expr, &store_with(reach), minute(299)).unwrap();
+            assert_eq!(value, evaluate(&expr, &everything, minute(299)).unwrap(), "{source} reaches {reach:?}");
+            assert_ne!(value, Value::Vector(Vec::new()), "{source}");
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub enum OnUnknown {
 }
 
 /// A rule.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
     /// It fires.
     Alert(AlertRule),

@@ -22,7 +22,7 @@ pub use job::{
     address_trouble, phase,
 };
 pub use remote::{RemoteAnswer, RemoteSource, RemoteSources, RemoteSpec};
-pub use scrapes::{Scrapes, TargetsChanged};
+pub use scrapes::{Scrapes, ScrapesWatch, TargetsChanged};
 pub use view::{ActiveView, TargetHealth, TargetsView};
 
 use scrapes::Clients;

@@ -24,6 +24,8 @@ pub use pool::{RemoteAnswer, RemoteSources};
 
 /// The largest answer that is read, uncompressed: some two hundred thousand series.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The largest answer that is understood where it arrives; a larger one would keep others waiting, so it goes elsewhere.
+const READ_AT_ONCE_MAX: usize = 256 * 1024;
 /// How much is read of an answer that is an error.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
 
@@ -69,6 +71,8 @@ enum AskError {
     /// What is wrong with the answer, without what we said to be let in, should the API repeat it.
     #[error("{0}")]
     Answer(String),
+    #[error("the daemon is stopping")]
+    Stopping,
 }
 
 impl RemoteSource {
@@ -103,8 +107,11 @@ impl RemoteSource {
         query: &str,
         at: Timestamp,
         within: Duration,
-        read: impl FnOnce(StatusCode, &[u8]) -> Result<T, AnswerError>,
-    ) -> Result<T, AskError> {
+        read: impl FnOnce(StatusCode, &[u8]) -> Result<T, AnswerError> + Send + 'static,
+    ) -> Result<T, AskError>
+    where
+        T: Send + 'static,
+    {
         let caller = self.clients.get(self.spec.client.as_ref()).await?;
         let response = self.response(&caller, query, at, within).await?;
         let status = response.status();
@@ -112,7 +119,12 @@ impl RemoteSource {
             true => body_within(response, ANSWER_BYTES_MAX).await?,
             false => beginning(response, ERROR_BYTES_MAX).await,
         };
-        read(status, &body).map_err(|error| AskError::Answer(caller.hide(error.to_string())))
+        let answer = if body.len() <= READ_AT_ONCE_MAX {
+            read(status, &body)
+        } else {
+            tokio::task::spawn_blocking(move || read(status, &body)).await.map_err(|_| AskError::Stopping)?
+        };
+        answer.map_err(|error| AskError::Answer(caller.hide(error.to_string())))
     }
 
     async fn response(
@@ -172,7 +184,7 @@ impl Source for RemoteSource {
         let range_ms = to.since(from).as_millis() + 1;
         let timeout = self.spec.timeout;
         let query = format!("{selector}[{range_ms}ms]");
-        let asked = self.call(&query, to, timeout, |status, body| answer::samples(status, body, from));
+        let asked = self.call(&query, to, timeout, move |status, body| answer::samples(status, body, from));
         let answer = tokio::time::timeout(timeout, asked).await.unwrap_or(Err(AskError::Timeout(timeout)));
         answer.map_err(|error| self.told(&error))
     }

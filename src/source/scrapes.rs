@@ -50,8 +50,17 @@ impl Clients {
 #[derive(Debug)]
 pub struct Scrapes {
     reloads: mpsc::Sender<Reload>,
-    jobs: Arc<Mutex<Vec<(String, JobTargets)>>>,
+    shown: Arc<Mutex<Vec<Shown>>>,
     task: JoinHandle<()>,
+}
+
+/// A job as others may look at it.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) name: String,
+    pub(super) targets: Arc<JobTargets>,
+    /// What each of its discoveries found.
+    found: Vec<(Discovery, Arc<Vec<TargetGroup>>)>,
 }
 
 #[derive(Debug)]
@@ -92,10 +101,11 @@ impl Scrapes {
         };
         keeper.take_jobs(jobs);
         let task = tokio::spawn(keeper.run(reloads_out, found));
-        Self { reloads, jobs: shown, task }
+        Self { reloads, shown, task }
     }
 
-    /// Goes on with other jobs. Targets that are as they were go on undisturbed; it returns when the others have changed.
+    /// Goes on with other jobs. Targets that are as they were go on undisturbed; it returns when the others have changed,
+    /// and the evaluator was told of all in any case.
     pub async fn reload(&self, jobs: Vec<ScrapeJob>, clients: HttpClients) {
         let (done, is_done) = oneshot::channel();
         if self.reloads.send(Reload { jobs, clients, done }).await.is_ok() {
@@ -104,16 +114,61 @@ impl Scrapes {
         }
     }
 
-    /// Who is scraped and who is not; `seen` is what the evaluator saw of them.
-    pub fn targets(&self, seen: &[TargetView], external_url: &str) -> TargetsView {
-        view(&self.jobs.lock().unwrap_or_else(PoisonError::into_inner), seen, external_url)
+    /// Looks on, also when this is elsewhere.
+    pub fn watch(&self) -> ScrapesWatch {
+        ScrapesWatch(self.shown.clone())
+    }
+
+    /// The targets that there are under other jobs, as far as is known: those that are written down, and what discoveries
+    /// have found that are as they were. So a reload of the evaluator does not end the series of those.
+    pub fn expected(&self, jobs: &[ScrapeJob]) -> Vec<ScrapeTarget> {
+        self.watch().expected(jobs)
     }
 
     /// Ends everything. When it returns nothing is sent any more.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         self.task.abort();
         // It was aborted, which is what its result says.
-        let _ = self.task.await;
+        let _ = (&mut self.task).await;
+    }
+}
+
+/// Whoever lets go of it wants no more scrapes.
+impl Drop for Scrapes {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Looks on at scrapes. Cloning is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct ScrapesWatch(Arc<Mutex<Vec<Shown>>>);
+
+impl ScrapesWatch {
+    fn shown(&self) -> Vec<Shown> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who is scraped and who is not; `seen` is what the evaluator saw of them.
+    pub fn targets(&self, seen: &[TargetView], external_url: &str) -> TargetsView {
+        view(&self.shown(), seen, external_url)
+    }
+
+    fn expected(&self, jobs: &[ScrapeJob]) -> Vec<ScrapeTarget> {
+        let shown = self.shown();
+        let mut targets = Vec::new();
+        for job in jobs {
+            let known = shown.iter().find(|known| known.name == job.name);
+            let groups = job.discoveries.iter().flat_map(|discovery| match discovery {
+                Discovery::Static(groups) => groups.as_slice(),
+                other => {
+                    let found = known.and_then(|known| known.found.iter().find(|(found, _)| found == other));
+                    found.map_or(&[][..], |(_, groups)| groups.as_slice())
+                }
+            });
+            targets.extend(job.targets(groups).active.into_iter().map(|active| active.target));
+        }
+        targets
     }
 }
 
@@ -122,7 +177,7 @@ struct Job {
     job: ScrapeJob,
     /// The discoveries of the job, in its order.
     finding: Vec<Finding>,
-    targets: JobTargets,
+    targets: Arc<JobTargets>,
     is_stale: bool,
 }
 
@@ -130,7 +185,7 @@ struct Job {
 struct Finding {
     id: u64,
     discovery: Discovery,
-    groups: Vec<TargetGroup>,
+    groups: Arc<Vec<TargetGroup>>,
     /// Ends its task.
     task: Option<AbortHandle>,
 }
@@ -150,7 +205,7 @@ struct Keeper<T> {
     running: HashMap<TargetId, Running>,
     /// Who there is, as the evaluator was told.
     told: Option<Vec<ScrapeTarget>>,
-    shown: Arc<Mutex<Vec<(String, JobTargets)>>>,
+    shown: Arc<Mutex<Vec<Shown>>>,
     tools: Tools,
     out: mpsc::Sender<T>,
 }
@@ -174,6 +229,8 @@ where
                     let Some(Reload { jobs, clients, done: when_done }) = reload else { return };
                     self.tools.clients.set(clients);
                     self.take_jobs(jobs);
+                    // The evaluator was reloaded too, and may have been told of others meanwhile.
+                    self.told = None;
                     done = Some(when_done);
                 }
                 Some(first) = found.recv() => {
@@ -214,7 +271,7 @@ where
             });
             let finding = finding.collect();
             old.iter().for_each(Finding::end);
-            self.jobs.push(Job { job, finding, targets: JobTargets::default(), is_stale: true });
+            self.jobs.push(Job { job, finding, targets: Arc::default(), is_stale: true });
         }
         before.values().flat_map(|job| &job.finding).for_each(Finding::end);
     }
@@ -224,10 +281,10 @@ where
         self.next_discovery += 1;
         let id = self.next_discovery;
         let (groups, task) = match discovery {
-            Discovery::Static(groups) => (groups.clone(), None),
+            Discovery::Static(groups) => (Arc::new(groups.clone()), None),
             other => {
                 let task = discovery::run(other.clone(), id, job.to_owned(), self.tools.clone());
-                (Vec::new(), Some(self.discoveries.spawn(task)))
+                (Arc::default(), Some(self.discoveries.spawn(task)))
             }
         };
         Finding { id, discovery: discovery.clone(), groups, task }
@@ -236,7 +293,7 @@ where
     fn take_found(&mut self, found: Found) {
         for job in &mut self.jobs {
             if let Some(finding) = job.finding.iter_mut().find(|finding| finding.id == found.of) {
-                finding.groups = found.groups;
+                finding.groups = Arc::new(found.groups);
                 job.is_stale = true;
                 return;
             }
@@ -246,13 +303,13 @@ where
     /// Sees to it that exactly the targets are scraped that there are. `false` when nobody listens any more.
     async fn sync(&mut self) -> bool {
         for job in self.jobs.iter_mut().filter(|job| job.is_stale) {
-            let targets = job.job.targets(job.finding.iter().flat_map(|finding| &finding.groups));
+            let targets = job.job.targets(job.finding.iter().flat_map(|finding| finding.groups.iter()));
             if targets.problems != job.targets.problems {
                 for problem in &targets.problems {
                     tracing::warn!(job = %job.job.name, error = %problem, "a target that was found cannot be scraped");
                 }
             }
-            (job.targets, job.is_stale) = (targets, false);
+            (job.targets, job.is_stale) = (Arc::new(targets), false);
         }
         let wanted: BTreeMap<&TargetId, &ActiveTarget> =
             self.jobs.iter().flat_map(|job| &job.targets.active).map(|active| (&active.target.id, active)).collect();
@@ -266,7 +323,12 @@ where
         let targets: Vec<ScrapeTarget> = wanted.values().map(|active| active.target.clone()).collect();
         let new: Vec<ActiveTarget> =
             wanted.into_iter().filter(|(id, _)| !self.running.contains_key(id)).map(|(_, it)| it.clone()).collect();
-        let shown = self.jobs.iter().map(|job| (job.job.name.clone(), job.targets.clone())).collect();
+        let shown = self.jobs.iter().map(|job| Shown {
+            name: job.job.name.clone(),
+            targets: job.targets.clone(),
+            found: job.finding.iter().map(|it| (it.discovery.clone(), it.groups.clone())).collect(),
+        });
+        let shown = shown.collect();
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
         if self.told.as_ref() != Some(&targets) {
             self.told = Some(targets.clone());

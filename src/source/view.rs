@@ -8,7 +8,8 @@ use url::Url;
 use crate::evaluator::TargetView;
 use crate::model::{Labels, TargetId, Timestamp};
 
-use super::job::{DroppedTarget, JobTargets};
+use super::job::DroppedTarget;
+use super::scrapes::Shown;
 
 /// All targets.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,11 +76,11 @@ impl TargetHealth {
 }
 
 /// Puts together what discovery found and what the evaluator saw.
-pub(super) fn view(jobs: &[(String, JobTargets)], seen: &[TargetView], external_url: &str) -> TargetsView {
+pub(super) fn view(jobs: &[Shown], seen: &[TargetView], external_url: &str) -> TargetsView {
     let seen: HashMap<&TargetId, &TargetView> = seen.iter().map(|view| (&view.target.id, view)).collect();
     let here = Url::parse(external_url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let mut all = TargetsView::default();
-    for (name, targets) in jobs {
+    for Shown { name, targets, .. } in jobs {
         for active in &targets.active {
             let target = &active.target;
             let last = seen.get(&target.id).and_then(|view| view.last.as_ref());

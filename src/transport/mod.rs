@@ -16,8 +16,8 @@ mod slack;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use crate::model::Timestamp;
-use crate::receiver::{Endpoint, HttpRequest, Method, Reply, Request, SlackRequest};
+use crate::model::{SecretText, Timestamp};
+use crate::receiver::{BodySecretValue, Endpoint, HttpRequest, Method, Reply, Request, SlackRequest};
 
 pub use client::{Caller, ClientError, HttpClients};
 pub use client_oauth2::TokenError;
@@ -108,10 +108,15 @@ impl Transport {
         let mut body = body;
         let mut shown_to_nobody = Vec::new();
         let (url, place) = self.endpoint(&url, &mut shown_to_nobody)?;
-        if let Some((pointer, name)) = body_secret {
-            let value = secrets.resolve(&name)?;
-            put(&mut body, &pointer, value.expose())
-                .ok_or_else(|| SendError::Body { name: name.to_string(), pointer: pointer.clone() })?;
+        let mut returned = None;
+        if let Some(secret) = body_secret {
+            let (value, name) = match secret.value {
+                BodySecretValue::Named(name) => (secrets.resolve(&name)?, name.to_string()),
+                BodySecretValue::Kept(text) => (text.into(), "kept from before".to_owned()),
+            };
+            let pointer = secret.pointer;
+            put(&mut body, &pointer, value.expose()).ok_or_else(|| SendError::Body { name, pointer })?;
+            returned = secret.is_returned.then(|| SecretText::new(value.expose()));
             shown_to_nobody.push(value);
         }
         let bytes = body.to_string().into_bytes();
@@ -139,14 +144,21 @@ impl Transport {
             name => self.clients.get_staying(name.as_ref()).await?,
         };
         let call = caller.post(url).headers(headers).body(bytes);
-        let answer = exchange(call, timeout, ANSWER_READ_MAX, now)
-            .await
-            .map_err(|source| SendError::Exchange { place, source })?;
-        let mut body = caller.hide(answer.body);
-        for secret in &shown_to_nobody {
-            body = body.replace(secret.expose(), HIDDEN);
-        }
-        Ok(Reply::Http { status: answer.status, retry_after: answer.retry_after, body: kept(body) })
+        let reply = match exchange(call, timeout, ANSWER_READ_MAX, now).await {
+            Ok(answer) => {
+                let mut body = caller.hide(answer.body);
+                for secret in &shown_to_nobody {
+                    body = body.replace(secret.expose(), HIDDEN);
+                }
+                Reply::Http { status: answer.status, retry_after: answer.retry_after, body: kept(body) }
+            }
+            // It may have arrived, so that what was used of secrets still matters.
+            Err(source) => Reply::Failed { why: chain(&SendError::Exchange { place, source }) },
+        };
+        Ok(match returned {
+            Some(key) => Reply::Keyed { answer: Box::new(reply), key },
+            None => reply,
+        })
     }
 
     /// The URL to call, and what to call it in a message.

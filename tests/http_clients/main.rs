@@ -6,10 +6,12 @@ mod server;
 use std::path::Path;
 use std::time::Duration;
 
-use atalaya::model::{ClientName, SecretName};
+use atalaya::model::{ClientName, SecretName, Timestamp};
+use atalaya::receiver::{BodySecret, BodySecretValue, Endpoint, HttpRequest, Method, Reply, Request};
 use atalaya::transport::{
     Authentication, ClientCertificate, ClientError, ConnectionOptions, HttpClient, HttpClients, HttpOptions,
-    OAuth2Options, Part, Pem, ProxyOptions, SecretSource, Secrets, TlsOptions, TlsVersion, install_crypto_provider,
+    OAuth2Options, Part, Pem, ProxyOptions, SecretSource, Secrets, TlsOptions, TlsVersion, Transport,
+    install_crypto_provider,
 };
 use server::{Authority, Identity, Server, ok, other};
 use url::Url;
@@ -359,6 +361,70 @@ async fn calls_go_through_the_proxy() {
     assert_eq!(fetch(&clients(options(Some("127.0.0.0/8")), &secrets), &url).await, Ok("direct".to_owned()));
     assert_eq!(fetch(&clients(HttpOptions::default(), &[]), &url).await, Ok("direct".to_owned()));
     assert!(!direct.last().contains(SECRET));
+}
+
+/// The environment of a process that runs is not changed, so this test runs itself in another one.
+#[tokio::test]
+async fn calls_go_through_the_proxy_of_the_environment_when_told_so() {
+    const TARGET: &str = "ATALAYA_TEST_TARGET";
+    if let Ok(url) = std::env::var(TARGET) {
+        let proxy = ProxyOptions::Environment { headers: Vec::new() };
+        let connection = ConnectionOptions { tls: TlsOptions::default(), proxy };
+        let told = clients(HttpOptions { connection, ..HttpOptions::default() }, &[]);
+        assert_eq!(fetch(&told, "http://node.internal/metrics").await, Ok("proxied".to_owned()));
+        assert_eq!(fetch(&told, &url).await, Ok("direct".to_owned()));
+        return;
+    }
+    let (proxy, direct) = (Server::plain(|_| ok("proxied")).await, Server::plain(|_| ok("direct")).await);
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "calls_go_through_the_proxy_of_the_environment_when_told_so"]);
+    again.env(TARGET, format!("http://{}/", direct.address)).env("HTTP_PROXY", format!("http://{}", proxy.address));
+    again.env("NO_PROXY", "127.0.0.0/8");
+    let output = tokio::task::spawn_blocking(move || again.output()).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!((proxy.asked().len(), direct.asked().len()), (1, 1));
+}
+
+/// What a request of a receiver that goes through our client is answered.
+async fn send(clients: &HttpClients, url: Endpoint, body_secret: Option<(String, SecretName)>) -> Reply {
+    let request = HttpRequest {
+        method: Method::Post,
+        url,
+        headers: Vec::new(),
+        body: serde_json::json!({}),
+        body_secret: body_secret.map(|(pointer, name)| BodySecret {
+            pointer,
+            value: BodySecretValue::Named(name),
+            is_returned: false,
+        }),
+        signature: None,
+        timeout: PATIENT,
+        client: Some(name()),
+    };
+    let now = Timestamp::from_millis(1_764_000_000_000);
+    Transport::new(clients.clone()).send(Request::Http(request), now).await
+}
+
+#[tokio::test]
+async fn receivers_use_the_client_that_they_name() {
+    let server = Server::plain(|line| match line.split(' ').nth(1) {
+        Some("/moved") => other("307 Temporary Redirect", "location: /here"),
+        _ => ok("hunter2-hunter2-hunter2 it is"),
+    })
+    .await;
+    let url = |path: &str| format!("http://{}{path}", server.address);
+    let authentication = Authentication::Header { scheme: "Bearer".into(), credentials: SecretName::new("secret") };
+    let secrets = [("secret", inline()), ("url", SecretSource::Inline(url("/moved")))];
+    let clients = clients(with_authentication(authentication), &secrets);
+    let done = Reply::Http { status: 200, retry_after: None, body: "<hidden> it is".into() };
+    assert_eq!(send(&clients, Endpoint::Plain(url("/moved")), None).await, done);
+    assert!(server.last().contains(&format!("authorization: Bearer {SECRET}\r\n")), "{}", server.last());
+    // What is secret goes where it was meant to go, and nowhere else.
+    let key = Some(("/key".to_owned(), SecretName::new("secret")));
+    for (url, key) in [(Endpoint::Plain(url("/moved")), key), (Endpoint::Secret(SecretName::new("url")), None)] {
+        let reply = send(&clients, url, key).await;
+        assert!(matches!(reply, Reply::Http { status: 307, .. }), "{reply:?}");
+    }
 }
 
 fn oauth2(token_url: String) -> HttpOptions {

@@ -12,6 +12,23 @@ pub(super) fn time(interpreter: &mut Interpreter<'_>, _: &[Expr], _: Span) -> Re
     Ok(Value::Scalar(interpreter.at.seconds()))
 }
 
+/// The first moment of the query, whatever is evaluated on the way.
+pub(super) fn start(interpreter: &mut Interpreter<'_>, _: &[Expr], _: Span) -> Result<Value, EvalError> {
+    Ok(Value::Scalar(interpreter.query.start.seconds()))
+}
+
+pub(super) fn end(interpreter: &mut Interpreter<'_>, _: &[Expr], _: Span) -> Result<Value, EvalError> {
+    Ok(Value::Scalar(interpreter.query.end.seconds()))
+}
+
+pub(super) fn step(interpreter: &mut Interpreter<'_>, _: &[Expr], _: Span) -> Result<Value, EvalError> {
+    Ok(Value::Scalar(interpreter.query.step()))
+}
+
+pub(super) fn range(interpreter: &mut Interpreter<'_>, _: &[Expr], _: Span) -> Result<Value, EvalError> {
+    Ok(Value::Scalar(interpreter.query.range()))
+}
+
 pub(super) fn pi(_: &mut Interpreter<'_>, _: &[Expr], _: Span) -> Result<Value, EvalError> {
     Ok(Value::Scalar(std::f64::consts::PI))
 }
@@ -73,6 +90,9 @@ mod tests {
         let check = |source: &str, want: &str| assert_eq!(value_of(source, &store, 3), want, "{source}");
         check("time()", "180");
         check("vector(time())", "{} 180");
+        check("start() + end() + step() + range()", "360");
+        check("max_over_time(vector(start())[2m:]) - min_over_time(vector(time())[2m:])", "{} 60");
+        check("timestamp(a{x='2'} @ 70)", r#"{x="2"} 60"#);
         check("scalar(a{x='2'})", "3");
         check("scalar(a)", "NaN");
         check("scalar(nothing)", "NaN");

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::super::Span;
 use super::super::ast::Expr;
-use super::super::interpret::{Element, EvalError, Interpreter, NameDropper, Value};
+use super::super::interpret::{Element, EvalError, Interpreter, NameDropper, Value, expect_unique};
+use super::super::literal::Number;
 use crate::model::Labels;
 
 /// The label that holds a bucket's upper bound.
@@ -23,18 +24,51 @@ struct Bucket {
 pub(super) fn quantile(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
     let q = interpreter.scalar(&args[0])?;
     let elements = interpreter.vector(&args[1])?;
-    each_histogram(&elements, span, |buckets| bucket_quantile(q, buckets))
+    each_histogram(&elements, span, |buckets| bucket_quantile(q, buckets)).map(Value::Vector)
+}
+
+/// `histogram_quantiles(buckets, label, q, …)`
+pub(super) fn quantiles(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
+    let label = interpreter.text(&args[1])?;
+    if label.is_empty() {
+        return Err(EvalError::new(args[1].span, "a label needs a name"));
+    }
+    let elements = interpreter.vector(&args[0])?;
+    let mut all = Vec::new();
+    for arg in &args[2..] {
+        let q = interpreter.scalar(arg)?;
+        let name = number_with_point(q);
+        for mut element in each_histogram(&elements, span, |buckets| bucket_quantile(q, buckets))? {
+            let mut labels = element.labels.edit();
+            labels.set(label.as_str(), name.as_str());
+            element.labels = labels.build();
+            all.push(element);
+        }
+    }
+    expect_unique(&all, span)?;
+    Ok(Value::Vector(all))
+}
+
+/// A number as OpenMetrics writes it: `1.0`, never `1`.
+fn number_with_point(value: f64) -> String {
+    let text = Number(value).to_string();
+    let is_whole = text.bytes().all(|c| c.is_ascii_digit() || c == b'-');
+    if is_whole { format!("{text}.0") } else { text }
 }
 
 pub(super) fn fraction(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
     let (lower, upper) = (interpreter.scalar(&args[0])?, interpreter.scalar(&args[1])?);
     let elements = interpreter.vector(&args[2])?;
-    each_histogram(&elements, span, |buckets| bucket_fraction(lower, upper, buckets))
+    each_histogram(&elements, span, |buckets| bucket_fraction(lower, upper, buckets)).map(Value::Vector)
 }
 
 /// Puts the buckets that differ only in `le` together and makes one element of each histogram. An element whose `le` is
 /// no number is no bucket.
-fn each_histogram(elements: &[Element], span: Span, value: impl Fn(Vec<Bucket>) -> f64) -> Result<Value, EvalError> {
+fn each_histogram(
+    elements: &[Element],
+    span: Span,
+    value: impl Fn(Vec<Bucket>) -> f64,
+) -> Result<Vec<Element>, EvalError> {
     let mut histograms: Vec<(Labels, Vec<Bucket>)> = Vec::new();
     let mut index: HashMap<Vec<&str>, usize> = HashMap::new();
     for Element { labels, value: count } in elements {
@@ -52,7 +86,7 @@ fn each_histogram(elements: &[Element], span: Span, value: impl Fn(Vec<Bucket>) 
         .map(|(labels, buckets)| Element { labels: names.drop_from(&labels), value: value(buckets) })
         .collect();
     names.finish(&values, span)?;
-    Ok(Value::Vector(values))
+    Ok(values)
 }
 
 /// The value below which the fraction `q` of observations lies, by straight lines within buckets.
@@ -206,6 +240,11 @@ mod tests {
         let check = |source: &str, want: &str| assert_eq!(value_of(source, &store, 0), want, "{source}");
         check("histogram_quantile(0.5, b)", r#"{job="x"} 0.5; {job="y"} 1"#);
         check("histogram_quantile(0.5, sum by (le) (b))", "{} 1");
+        check(
+            "histogram_quantiles(b{job='x'}, 'q', 0.5, 1, -1)",
+            r#"{job="x", q="-1.0"} -inf; {job="x", q="0.5"} 0.5; {job="x", q="1.0"} 1"#,
+        );
+        check("histogram_quantiles(b, '', 0.5)", "error: a label needs a name");
         check("histogram_fraction(0.5, 3, b)", r#"{job="x"} 0.5; {job="y"} 0.75"#);
         check("histogram_fraction(0, 1, b)", r#"{job="x"} 1; {job="y"} 0.5"#);
         check(

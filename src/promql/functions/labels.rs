@@ -1,4 +1,6 @@
-//! Functions that write labels.
+//! Functions that write labels, or sort by them.
+
+use std::cmp::Ordering;
 
 use regex::Regex;
 
@@ -7,6 +9,9 @@ use crate::model::anchored_regex;
 use super::super::ast::{Expr, ExprKind};
 use super::super::interpret::{Element, EvalError, Interpreter, Value, expect_unique};
 use super::super::{ParseError, Span};
+
+/// The longest label that is written, in bytes. Nested calls could double a label at each level.
+const WRITTEN_MAX: usize = 64 * 1024;
 
 /// `label_replace(v, target, replacement, source, regex)`
 pub(super) fn replace(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
@@ -19,7 +24,7 @@ pub(super) fn replace(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Sp
         let Some(captures) = regex.captures(element.labels.get(&source)) else { continue };
         let mut value = String::new();
         captures.expand(&replacement, &mut value);
-        set(element, &target, value.as_str());
+        set(element, &target, &value, span)?;
     }
     expect_unique(&elements, span)?;
     Ok(Value::Vector(elements))
@@ -34,16 +39,67 @@ pub(super) fn join(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span)
     for element in &mut elements {
         let values: Vec<&str> = sources.iter().map(|source| element.labels.get(source)).collect();
         let value = values.join(&separator);
-        set(element, &target, &value);
+        set(element, &target, &value, span)?;
     }
     expect_unique(&elements, span)?;
     Ok(Value::Vector(elements))
 }
 
-fn set(element: &mut Element, name: &str, value: &str) {
+fn set(element: &mut Element, name: &str, value: &str, span: Span) -> Result<(), EvalError> {
+    if value.len() > WRITTEN_MAX {
+        let what = format!("the label `{name}` becomes longer than {WRITTEN_MAX} bytes");
+        return Err(EvalError::new(span, what));
+    }
     let mut labels = element.labels.edit();
     labels.set(name, value);
     element.labels = labels.build();
+    Ok(())
+}
+
+/// `sort_by_label(v, label, …)`
+pub(super) fn sort(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
+    let names = args[1..].iter().map(|arg| interpreter.text(arg)).collect::<Result<Vec<_>, _>>()?;
+    let mut elements = interpreter.vector(&args[0])?;
+    elements.sort_by(|a, b| by_labels(a, b, &names));
+    Ok(Value::Vector(elements))
+}
+
+/// `sort_by_label_desc(v, label, …)`
+pub(super) fn sort_desc(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
+    let names = args[1..].iter().map(|arg| interpreter.text(arg)).collect::<Result<Vec<_>, _>>()?;
+    let mut elements = interpreter.vector(&args[0])?;
+    elements.sort_by(|a, b| by_labels(b, a, &names));
+    Ok(Value::Vector(elements))
+}
+
+/// The order by some labels, and by all where those are equal.
+fn by_labels(a: &Element, b: &Element, names: &[String]) -> Ordering {
+    let by_name = names.iter().map(|name| natural_order(a.labels.get(name), b.labels.get(name)));
+    by_name.fold(Ordering::Equal, Ordering::then).then_with(|| a.labels.cmp(&b.labels))
+}
+
+/// The order of texts in which numbers within them count as numbers: `v2` before `v10`.
+fn natural_order(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a, b);
+    while !a.is_empty() && !b.is_empty() {
+        let ((a_piece, a_rest), (b_piece, b_rest)) = (first_piece(a), first_piece(b));
+        let order = match (a_piece.parse::<u64>(), b_piece.parse::<u64>()) {
+            (Ok(a), Ok(b)) => a.cmp(&b),
+            _ => a_piece.cmp(b_piece),
+        };
+        if order.is_ne() {
+            return order;
+        }
+        (a, b) = (a_rest, b_rest);
+    }
+    a.len().cmp(&b.len())
+}
+
+/// The digits, or what is none, at the beginning of a text, and the rest.
+fn first_piece(text: &str) -> (&str, &str) {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let is_number = text.starts_with(is_digit);
+    text.split_at(text.find(|c| is_digit(c) != is_number).unwrap_or(text.len()))
 }
 
 fn target(interpreter: &mut Interpreter<'_>, arg: &Expr) -> Result<String, EvalError> {
@@ -93,6 +149,24 @@ mod tests {
         check("label_replace(a, '', '', '', '')", "error: a label needs a name");
         check("label_join(a{src='x-1'}, 'dst', '-', 'src', 'none', 'src')", r#"a{dst="x-1--x-1", src="x-1"} 1"#);
         check("label_join(a{src='x-1'}, 'dst', '-')", r#"a{src="x-1"} 1"#);
+    }
+
+    #[test]
+    fn numbers_within_labels_count() {
+        let mut texts = ["v10", "v2", "b", "v2x", "", "2", "10", "v2.10", "v2.9"];
+        texts.sort_by(|a, b| super::natural_order(a, b));
+        assert_eq!(texts, ["", "2", "10", "b", "v2", "v2.9", "v2.10", "v2x", "v10"]);
+    }
+
+    #[test]
+    fn labels_do_not_grow_without_bound() {
+        let store = store(&[("a{x='12345678'}", "1")]);
+        let doubled = |times: usize| {
+            let source = format!("{}a{}", "label_join(".repeat(times), ", 'x', '', 'x', 'x')".repeat(times));
+            value_of(&format!("count({source})"), &store, 0)
+        };
+        assert_eq!(doubled(13), "{} 1");
+        assert_eq!(doubled(60), "error: the label `x` becomes longer than 65536 bytes");
     }
 
     #[test]

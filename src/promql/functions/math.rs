@@ -1,13 +1,25 @@
 //! Functions of single values that the standard library does not have as PromQL has them.
 
+use super::super::Span;
+use super::super::ast::Expr;
+use super::super::interpret::{EvalError, Interpreter, Value};
+
 /// The lesser of two; NaN when either is.
-fn min(a: f64, b: f64) -> f64 {
+pub(in super::super) fn min(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
 }
 
 /// The greater of two; NaN when either is.
-fn max(a: f64, b: f64) -> f64 {
+pub(in super::super) fn max(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+}
+
+pub(super) fn lesser_scalar(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
+    Ok(Value::Scalar(min(interpreter.scalar(&args[0])?, interpreter.scalar(&args[1])?)))
+}
+
+pub(super) fn greater_scalar(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
+    Ok(Value::Scalar(max(interpreter.scalar(&args[0])?, interpreter.scalar(&args[1])?)))
 }
 
 pub(super) fn clamp(value: f64, scalars: &[f64]) -> Option<f64> {
@@ -59,6 +71,10 @@ mod tests {
         check("clamp_min(n, 0)", "{} NaN");
         check("clamp_max(a, -3)", "{} -3");
         check("clamp_min(a, 2)", "{} 2");
+        check("min_of(3, time())", "0");
+        check("MAX_OF(3, -5)", "3");
+        check("min_of(NaN, 3)", "NaN");
+        check("max_of(3, NaN)", "NaN");
         check("sgn(a)", "{} -1");
         check("sgn(n)", "{} NaN");
         check("sqrt(vector(16)) + exp(vector(0)) + ln(vector(1))", "{} 5");

@@ -1,6 +1,6 @@
-//! The functions of PromQL: one table, and how each kind of function is applied.
+//! The functions of PromQL: what a row of the table holds, and how each kind of function is applied.
 //!
-//! A new function is a row in the table and a body in the file of its theme.
+//! A new function is a row in `table.rs` and a body in the file of its theme.
 
 mod calendar;
 mod conversion;
@@ -10,25 +10,37 @@ mod labels;
 mod math;
 mod over_time;
 mod presence;
+mod table;
 mod trend;
 
 use std::fmt;
 
-use super::ast::{Call, Expr, ValueType};
+pub(super) use math::{max as max_of, min as min_of};
+
+use super::ast::{AggregateOp, Call, Expr, ValueType};
 use super::check::type_of;
 use super::interpret::{Element, EvalError, Interpreter, NameDropper, Value, Window, map_values};
 use super::{ParseError, Span};
-use crate::model::Labels;
+use crate::model::{Labels, nearest};
 
-/// A function: what it takes, what it returns, and how.
-pub(super) struct Function {
-    pub(super) name: &'static str,
-    /// The types of its arguments. The last one repeats when `repeats` says so.
-    pub(super) args: &'static [ValueType],
+/// A function: what it takes, what it returns, what it means, and how.
+pub struct Function {
+    name: &'static str,
+    /// The types of its arguments.
+    args: &'static [ValueType],
     /// How many of the arguments may be left out, from the last.
     optional: usize,
-    repeats: bool,
-    pub(super) returns: ValueType,
+    /// How many times more the last argument may come; `None` is any number.
+    repeats: Option<usize>,
+    returns: ValueType,
+    /// Whether Prometheus has it behind a feature flag.
+    is_experimental: bool,
+    /// Whether its value depends on the moment of evaluation even when `@` fixes that of its argument.
+    is_unsafe_under_at: bool,
+    meaning: &'static str,
+    formula: &'static str,
+    /// The section of Prometheus's manual that describes it.
+    section: &'static str,
     body: Body,
 }
 
@@ -43,161 +55,92 @@ enum Body {
     /// The same, but the name stays, because the value is one of the series' own.
     OwnSample(fn(&Window<'_>, &[f64]) -> Option<f64>),
     /// In its own way.
-    Whole(fn(&mut Interpreter<'_>, &[Expr], Span) -> Result<Value, EvalError>),
+    Whole(Whole),
+    /// Not yet.
+    Missing,
 }
 
-const S: ValueType = ValueType::Scalar;
-const V: ValueType = ValueType::Vector;
-const M: ValueType = ValueType::Matrix;
-const T: ValueType = ValueType::String;
+type Whole = fn(&mut Interpreter<'_>, &[Expr], Span) -> Result<Value, EvalError>;
 
-static FUNCTIONS: &[Function] = &[
-    each("abs", f64::abs),
-    whole("absent", &[V], V, presence::absent),
-    whole("absent_over_time", &[M], V, presence::absent_over_time),
-    each("acos", f64::acos),
-    each("acosh", f64::acosh),
-    each("asin", f64::asin),
-    each("asinh", f64::asinh),
-    each("atan", f64::atan),
-    each("atanh", f64::atanh),
-    window("avg_over_time", &[M], over_time::avg),
-    each("ceil", f64::ceil),
-    window("changes", &[M], counter::changes),
-    map("clamp", &[V, S, S], math::clamp),
-    map("clamp_max", &[V, S], math::clamp_max),
-    map("clamp_min", &[V, S], math::clamp_min),
-    each("cos", f64::cos),
-    each("cosh", f64::cosh),
-    window("count_over_time", &[M], over_time::count),
-    each("day_of_month", calendar::day_of_month).optional(),
-    each("day_of_week", calendar::day_of_week).optional(),
-    each("day_of_year", calendar::day_of_year).optional(),
-    each("days_in_month", calendar::days_in_month).optional(),
-    each("deg", f64::to_degrees),
-    window("delta", &[M], counter::delta),
-    window("deriv", &[M], trend::deriv),
-    each("exp", f64::exp),
-    own_sample("first_over_time", over_time::first),
-    each("floor", f64::floor),
-    whole("histogram_fraction", &[S, S, V], V, histogram::fraction),
-    whole("histogram_quantile", &[S, V], V, histogram::quantile),
-    each("hour", calendar::hour).optional(),
-    window("idelta", &[M], counter::idelta),
-    window("increase", &[M], counter::increase),
-    window("irate", &[M], counter::irate),
-    whole("label_join", &[V, T, T, T], V, labels::join).optional().repeating(),
-    whole("label_replace", &[V, T, T, T, T], V, labels::replace),
-    own_sample("last_over_time", over_time::last),
-    each("ln", f64::ln),
-    each("log10", f64::log10),
-    each("log2", f64::log2),
-    window("max_over_time", &[M], over_time::max),
-    window("min_over_time", &[M], over_time::min),
-    each("minute", calendar::minute).optional(),
-    each("month", calendar::month).optional(),
-    whole("pi", &[], S, conversion::pi),
-    window("predict_linear", &[M, S], trend::predict_linear),
-    window("present_over_time", &[M], over_time::present),
-    window("quantile_over_time", &[S, M], over_time::quantile),
-    each("rad", f64::to_radians),
-    window("rate", &[M], counter::rate),
-    window("resets", &[M], counter::resets),
-    map("round", &[V, S], math::round).optional(),
-    whole("scalar", &[V], S, conversion::scalar),
-    each("sgn", math::sgn),
-    each("sin", f64::sin),
-    each("sinh", f64::sinh),
-    whole("sort", &[V], V, conversion::sort),
-    whole("sort_desc", &[V], V, conversion::sort_desc),
-    each("sqrt", f64::sqrt),
-    window("stddev_over_time", &[M], over_time::stddev),
-    window("stdvar_over_time", &[M], over_time::stdvar),
-    window("sum_over_time", &[M], over_time::sum),
-    each("tan", f64::tan),
-    each("tanh", f64::tanh),
-    whole("time", &[], S, conversion::time),
-    whole("timestamp", &[V], V, conversion::timestamp),
-    whole("vector", &[S], V, conversion::vector),
-    each("year", calendar::year).optional(),
-];
-
-/// Functions of Prometheus that we do not have, so that we can say so.
-const MISSING: [&str; 23] = [
-    "double_exponential_smoothing",
-    "end",
-    "histogram_avg",
-    "histogram_count",
-    "histogram_quantiles",
-    "histogram_stddev",
-    "histogram_stdvar",
-    "histogram_sum",
-    "info",
-    "mad_over_time",
-    "max_of",
-    "min_of",
-    "range",
-    "sort_by_label",
-    "sort_by_label_desc",
-    "start",
-    "start_timestamp",
-    "step",
-    "ts_of_first_over_time",
-    "ts_of_last_over_time",
-    "ts_of_max_over_time",
-    "ts_of_min_over_time",
-    "holt_winters",
-];
-
-const fn function(name: &'static str, args: &'static [ValueType], returns: ValueType, body: Body) -> Function {
-    Function { name, args, optional: 0, repeats: false, returns, body }
-}
-
-const fn each(name: &'static str, body: fn(f64) -> f64) -> Function {
-    function(name, &[V], V, Body::Each(body))
-}
-
-const fn map(name: &'static str, args: &'static [ValueType], body: fn(f64, &[f64]) -> Option<f64>) -> Function {
-    function(name, args, V, Body::Map(body))
-}
-
-const fn window(
-    name: &'static str,
-    args: &'static [ValueType],
-    body: fn(&Window<'_>, &[f64]) -> Option<f64>,
-) -> Function {
-    function(name, args, V, Body::Window(body))
-}
-
-const fn own_sample(name: &'static str, body: fn(&Window<'_>, &[f64]) -> Option<f64>) -> Function {
-    function(name, &[M], V, Body::OwnSample(body))
-}
-
-const fn whole(
-    name: &'static str,
-    args: &'static [ValueType],
-    returns: ValueType,
-    body: fn(&mut Interpreter<'_>, &[Expr], Span) -> Result<Value, EvalError>,
-) -> Function {
-    function(name, args, returns, Body::Whole(body))
+/// All functions, by name.
+pub fn functions() -> &'static [Function] {
+    table::FUNCTIONS
 }
 
 impl Function {
-    /// The last argument may be left out.
-    const fn optional(mut self) -> Self {
-        self.optional = 1;
-        self
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
-    /// The last argument may come many times.
-    const fn repeating(mut self) -> Self {
-        self.repeats = true;
-        self
+    /// The types of its arguments; the last may be left out or come several times, as [`Function::arity`] says.
+    pub fn args(&self) -> &'static [ValueType] {
+        self.args
     }
 
-    /// The fewest and the most arguments.
-    pub(super) fn arity(&self) -> (usize, Option<usize>) {
-        (self.args.len() - self.optional, (!self.repeats).then_some(self.args.len()))
+    /// The fewest and the most arguments; `None` is any number.
+    pub fn arity(&self) -> (usize, Option<usize>) {
+        (self.args.len() - self.optional, self.repeats.map(|repeats| self.args.len() + repeats))
+    }
+
+    /// What it returns.
+    pub fn returns(&self) -> ValueType {
+        self.returns
+    }
+
+    /// Whether Prometheus has it behind a feature flag.
+    pub fn is_experimental(&self) -> bool {
+        self.is_experimental
+    }
+
+    /// Whether it can be evaluated.
+    pub fn is_supported(&self) -> bool {
+        !matches!(self.body, Body::Missing)
+    }
+
+    /// Whether its value depends on the moment of evaluation even when `@` fixes that of its argument.
+    pub fn is_unsafe_under_at(&self) -> bool {
+        self.is_unsafe_under_at
+    }
+
+    /// What it tells, in a sentence without a period.
+    pub fn meaning(&self) -> &'static str {
+        self.meaning
+    }
+
+    /// How it is calculated; `v` are values, `t` times in seconds.
+    pub fn formula(&self) -> &'static str {
+        self.formula
+    }
+
+    /// Where Prometheus's manual describes it.
+    pub fn source(&self) -> String {
+        format!("https://prometheus.io/docs/prometheus/latest/querying/functions/#{}", self.section)
+    }
+
+    /// How it is called: `round(instant vector, [scalar])`.
+    pub fn signature(&self) -> String {
+        let (fewest, most) = self.arity();
+        let args = self
+            .args
+            .iter()
+            .enumerate()
+            .map(|(at, arg)| if at < fewest { arg.as_str().to_owned() } else { format!("[{}]", arg.as_str()) });
+        let mut args: Vec<String> = args.collect();
+        if most != Some(self.args.len()) {
+            args.push("…".to_owned());
+        }
+        format!("{}({})", self.name, args.join(", "))
+    }
+
+    /// The type of the argument at a place.
+    pub(super) fn arg(&self, at: usize) -> Option<ValueType> {
+        self.args.get(at).or(self.args.last()).copied()
+    }
+
+    /// Whether its second argument is matchers that choose labels, not a selector.
+    pub(super) fn chooses_labels(&self) -> bool {
+        self.name == "info"
     }
 }
 
@@ -213,41 +156,26 @@ impl fmt::Debug for Function {
     }
 }
 
+/// Functions that are words of the language and so may be written in capitals.
+const KEYWORDS: [&str; 6] = ["end", "max_of", "min_of", "range", "start", "step"];
+
 /// The function with this name.
 pub(super) fn find(name: &str, span: Span) -> Result<&'static Function, ParseError> {
-    if let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) {
+    let lower = name.to_ascii_lowercase();
+    let wanted = if KEYWORDS.contains(&lower.as_str()) { lower.as_str() } else { name };
+    if let Some(function) = functions().iter().find(|function| function.name == wanted) {
         return Ok(function);
     }
-    if MISSING.contains(&name) {
-        return Err(ParseError::unsupported(span, &format!("`{name}`")));
-    }
     let error = ParseError::new(span, format!("there is no function `{name}`"));
-    let lower = name.to_ascii_lowercase();
-    let names = FUNCTIONS.iter().map(|function| function.name);
-    let nearest = names.map(|known| (distance(&lower, known), usize::MAX - same_letters(&lower, known), known)).min();
-    Err(match nearest {
-        Some((steps, _, known)) if steps <= 1 + name.len() / 4 => error.with_hint(format!("did you mean `{known}`?")),
-        _ => error,
-    })
-}
-
-/// How many letters two words begin with alike.
-fn same_letters(a: &str, b: &str) -> usize {
-    a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count()
-}
-
-/// How many letters must change for one word to become the other.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
+    if name == "holt_winters" {
+        return Err(error.with_hint("it is called `double_exponential_smoothing` now"));
     }
-    row[b.len()]
+    let known = functions().iter().map(|function| function.name);
+    let hint = nearest(name, known.chain(AggregateOp::ALL.iter().map(|op| op.as_str())));
+    Err(match hint {
+        Some(known) => error.with_hint(format!("did you mean `{known}`?")),
+        None => error,
+    })
 }
 
 /// Finds texts among the arguments that cannot work, such as a broken regular expression.
@@ -273,6 +201,7 @@ pub(super) fn apply(interpreter: &mut Interpreter<'_>, call: &Call, span: Span) 
         Body::Window(body) => over_windows(interpreter, call, *body, span),
         Body::OwnSample(body) => own_samples(interpreter, call, *body),
         Body::Whole(body) => body(interpreter, &call.args, span),
+        Body::Missing => Err(EvalError::unsupported(span, &format!("`{}`", call.name()))),
     }
 }
 
@@ -318,16 +247,37 @@ fn scalars(interpreter: &mut Interpreter<'_>, args: &[Expr]) -> Result<Vec<f64>,
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::{parse, parse_any};
     use super::*;
 
     #[test]
     fn the_table_is_sorted_and_says_what_is_missing() {
-        assert!(FUNCTIONS.is_sorted_by(|a, b| a.name < b.name));
-        for name in MISSING {
-            assert!(!FUNCTIONS.iter().any(|function| function.name == name), "{name} is there");
-            assert_eq!(parse(&format!("{name}()")).unwrap_err().what, format!("`{name}` is not supported yet"));
+        assert!(functions().is_sorted_by(|a, b| a.name < b.name));
+        assert_eq!(functions().len(), 90);
+        assert_eq!(functions().iter().filter(|function| function.is_experimental).count(), 17);
+        let missing: Vec<&str> =
+            functions().iter().filter(|function| !function.is_supported()).map(|function| function.name).collect();
+        let histograms = ["histogram_avg", "histogram_count", "histogram_stddev", "histogram_stdvar", "histogram_sum"];
+        assert_eq!(missing, [&histograms[..], &["info", "start_timestamp"]].concat());
+        for name in missing {
+            assert_eq!(parse(&format!("{name}(a)")).unwrap_err().what, format!("`{name}` is not supported yet"));
+            assert!(parse_any(&format!("{name}(a)")).is_ok(), "{name}");
         }
+    }
+
+    #[test]
+    fn every_row_explains_itself() {
+        for function in functions() {
+            assert!(!function.meaning.is_empty() && !function.formula.is_empty(), "{}", function.name);
+            assert!(!function.meaning.ends_with('.'), "{}", function.name);
+            assert!(function.source().contains('#'), "{}", function.name);
+            assert!(function.args.len() >= function.optional, "{}", function.name);
+        }
+        let signature = |name: &str| find(name, Span::default()).unwrap().signature();
+        assert_eq!(signature("rate"), "rate(range vector)");
+        assert_eq!(signature("round"), "round(instant vector, [scalar])");
+        assert_eq!(signature("label_join"), "label_join(instant vector, string, string, [string], …)");
+        assert_eq!(signature("time"), "time()");
     }
 
     #[test]
@@ -341,6 +291,7 @@ mod tests {
         check("Rate", Some("rate"));
         check("histogram_quantil", Some("histogram_quantile"));
         check("sum_overtime", Some("sum_over_time"));
+        check("summ", Some("sum"));
         check("frobnicate", None);
     }
 }

@@ -37,6 +37,36 @@ pub(super) fn last(window: &Window<'_>, _: &[f64]) -> Option<f64> {
     values(window).last()
 }
 
+/// The median of how far samples are from their median.
+pub(super) fn median_deviation(window: &Window<'_>, _: &[f64]) -> Option<f64> {
+    let median = sum::quantile(0.5, &mut values(window).collect::<Vec<_>>());
+    Some(sum::quantile(0.5, &mut values(window).map(|value| (value - median).abs()).collect::<Vec<_>>()))
+}
+
+pub(super) fn time_of_first(window: &Window<'_>, _: &[f64]) -> Option<f64> {
+    window.samples.first().map(|sample| sample.at.seconds())
+}
+
+pub(super) fn time_of_last(window: &Window<'_>, _: &[f64]) -> Option<f64> {
+    window.samples.last().map(|sample| sample.at.seconds())
+}
+
+pub(super) fn time_of_max(window: &Window<'_>, _: &[f64]) -> Option<f64> {
+    time_of(window, |value, greatest| value >= greatest)
+}
+
+pub(super) fn time_of_min(window: &Window<'_>, _: &[f64]) -> Option<f64> {
+    time_of(window, |value, least| value <= least)
+}
+
+/// When the sample was taken that goes before all others, the last of several; NaN only when there is nothing else.
+fn time_of(window: &Window<'_>, goes_before: impl Fn(f64, f64) -> bool) -> Option<f64> {
+    let chosen = window.samples.iter().copied().reduce(|chosen, sample| {
+        if chosen.value.is_nan() || goes_before(sample.value, chosen.value) { sample } else { chosen }
+    });
+    chosen.map(|sample| sample.at.seconds())
+}
+
 pub(super) fn present(_: &Window<'_>, _: &[f64]) -> Option<f64> {
     Some(1.0)
 }
@@ -74,6 +104,11 @@ mod tests {
         check("stddev_over_time(b[4m])", "{} 0");
         check("quantile_over_time(0.5, a[10m])", "{} 3");
         check("quantile_over_time(2, a[10m])", "{} inf");
+        check("mad_over_time(a[10m])", "{} 3");
+        check("ts_of_first_over_time(a[2m])", "{} 240");
+        check("ts_of_last_over_time(a[2m] offset 1m)", "{} 240");
+        check("ts_of_max_over_time(a[10m])", "{} 120");
+        check("ts_of_min_over_time(b[10m])", "{} 120");
         check("sum_over_time(nothing[10m])", "");
         check(
             "count_over_time({__name__=~'a|b'}[10m])",

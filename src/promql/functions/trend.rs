@@ -1,6 +1,8 @@
-//! Straight lines through the samples of a window.
+//! Straight lines through the samples of a window, and lines that follow them.
 
-use super::super::interpret::Window;
+use super::super::Span;
+use super::super::ast::Expr;
+use super::super::interpret::{Element, EvalError, Interpreter, NameDropper, Value, Window};
 use super::super::sum::CompensatedSum;
 use crate::model::{Sample, Timestamp};
 
@@ -40,6 +42,42 @@ pub(super) fn predict_linear(window: &Window<'_>, scalars: &[f64]) -> Option<f64
     regression(window.samples, window.at).map(|(slope, now)| slope * seconds + now)
 }
 
+/// `double_exponential_smoothing(range, smoothing factor, trend factor)`
+pub(super) fn smooth(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
+    let [smoothing, trend] = [("smoothing", &args[1]), ("trend", &args[2])].map(|(name, arg)| {
+        let factor = interpreter.scalar(arg)?;
+        if factor > 0.0 && factor < 1.0 {
+            return Ok(factor);
+        }
+        let letter = &name[..1];
+        let what = format!("invalid {name} factor. Expected: 0 < {letter}f < 1, got: {factor}");
+        Err(EvalError::new(arg.span, what))
+    });
+    let (smoothing, trend) = (smoothing?, trend?);
+    let (mut elements, mut names) = (Vec::new(), NameDropper::default());
+    interpreter.windows(&args[0], |labels, window| {
+        if let Some(value) = smoothed(window.samples, smoothing, trend) {
+            elements.push(Element { labels: names.drop_from(labels), value });
+        }
+    })?;
+    names.finish(&elements, span)?;
+    Ok(Value::Vector(elements))
+}
+
+fn smoothed(samples: &[Sample], smoothing: f64, trend: f64) -> Option<f64> {
+    let [first, second, ..] = samples else { return None };
+    let (mut before, mut smoothed) = (0.0, first.value);
+    let mut slope = second.value - first.value;
+    for (at, sample) in samples.iter().enumerate().skip(1) {
+        if at > 1 {
+            slope = trend * (smoothed - before) + (1.0 - trend) * slope;
+        }
+        let next = smoothing * sample.value + (1.0 - smoothing) * (smoothed + slope);
+        (before, smoothed) = (smoothed, next);
+    }
+    Some(smoothed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::interpret::tests::{store, value_of};
@@ -55,5 +93,15 @@ mod tests {
         check("predict_linear(b[10m], 1e9)", "{} 5");
         check("deriv(c[10m])", "{} NaN");
         check("deriv(d[10m])", "");
+        check("double_exponential_smoothing(a[10m], 0.5, 0.5)", "{} 180");
+        check("double_exponential_smoothing(d[10m], 0.5, 0.5)", "");
+        check(
+            "double_exponential_smoothing(a[10m], 1, 0.5)",
+            "error: invalid smoothing factor. Expected: 0 < sf < 1, got: 1",
+        );
+        check(
+            "double_exponential_smoothing(a[10m], 0.5, NaN)",
+            "error: invalid trend factor. Expected: 0 < tf < 1, got: NaN",
+        );
     }
 }
