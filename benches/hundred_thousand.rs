@@ -31,7 +31,7 @@ fn main() {
 
     let before = resident();
     let mut evaluator = Evaluator::new(config.evaluator_spec(), Vec::new());
-    let target = config.scrape[0].id.clone();
+    let target = config.static_targets()[0].id.clone();
     let scrape = |round: i64, evaluator: &mut Evaluator| {
         let page = self::page(usize::try_from(round).unwrap_or_default());
         let at = Timestamp::from_millis(round * INTERVAL_MS);

@@ -120,8 +120,6 @@ pub struct Telemetry {
     pub scrapes: Family<ResultLabel, Counter>,
     /// Sample lines on scraped pages.
     pub scrape_samples: Counter,
-    /// Samples of pages that count which were dropped, by reason.
-    pub scrape_samples_dropped: Family<ReasonLabel, Counter>,
     /// Attempts to find targets, by mechanism and result.
     pub discoveries: Family<DiscoveryLabels, Counter>,
     /// How long a page took to take in, parse and store.
@@ -170,7 +168,6 @@ impl Telemetry {
             service: ServiceTelemetry::new(&mut registry),
             scrapes: Family::default(),
             scrape_samples: Counter::default(),
-            scrape_samples_dropped: Family::default(),
             discoveries: Family::default(),
             ingest_seconds: histogram(),
             series: Gauge::default(),
@@ -195,11 +192,6 @@ impl Telemetry {
         registry.register("build_info", "What this is", build);
         registry.register("scrapes", "Scrapes, by result (ok, error)", this.scrapes.clone());
         registry.register("scrape_samples", "Sample lines on scraped pages", this.scrape_samples.clone());
-        registry.register(
-            "scrape_samples_dropped",
-            "Samples dropped, by reason (duplicate, out_of_order, in_future)",
-            this.scrape_samples_dropped.clone(),
-        );
         registry.register(
             "discoveries",
             "Attempts to find targets, by mechanism (file, http, dns) and result (ok, error)",

@@ -91,7 +91,8 @@ fn files(
         }
     }
     if paths.is_empty() && is_sound {
-        sheet.note(spanned, path, "there is no file in `files`").hint = Some("write `files: [targets/*.yaml]`".to_owned());
+        sheet.note(spanned, path, "there is no file in `files`").hint =
+            Some("write `files: [targets/*.yaml]`".to_owned());
     }
     let interval = interval.unwrap_or(FILES_REFRESH);
     FileDiscovery::new(&paths, interval, read_yaml).ok().filter(|_| is_sound).map(Discovery::Files)
@@ -100,15 +101,15 @@ fn files(
 /// A list of targets in YAML; what is wrong with it in one line.
 fn read_yaml(text: &str) -> Result<Vec<TargetGroup>, String> {
     let mut sheet = Sheet::new(String::new(), text.to_owned());
-    let list: Option<Vec<Spanned<RawStaticConfig>>> = sheet.parse();
-    let groups = list.unwrap_or_default().iter().map(|raw| {
+    let list: Vec<Spanned<RawStaticConfig>> = sheet.parse().unwrap_or_default();
+    let groups = list.iter().map(|raw| {
         let shared = labels(&mut sheet, "labels", raw.value.labels.as_ref(), |_| None);
         let targets = raw.value.targets.iter().flatten();
         let targets = targets.map(|address| Labels::from_pairs([(ADDRESS, address.value.as_str())])).collect();
         TargetGroup { targets, labels: shared }
     });
     let groups = groups.collect();
-    match sheet.into_findings().first() {
+    match sheet.take_problems().first() {
         None => Ok(groups),
         Some(problem) => {
             let (line, column) = (problem.place.line.unwrap_or(1), problem.place.column.unwrap_or(1));
@@ -192,13 +193,12 @@ mod tests {
             let want = want.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect());
             assert_eq!(shown, want.map_err(str::to_owned), "{text}");
         };
-        let both: &[&str] =
-            &[r#"[{__address__="a:1"}, {__address__="b"}] {env="x"}"#, r#"[{__address__="c"}] {}"#];
+        let both: &[&str] = &[r#"[{__address__="a:1"}, {__address__="b"}] {env="x"}"#, r#"[{__address__="c"}] {}"#];
         check("- targets: ['a:1', b]\n  labels: {env: x}\n- {targets: [c], labels: }\n", Ok(both));
         check("", Ok(&[]));
         check("[]", Ok(&[]));
         check("- target: [a]\n", Err("line 1, column 3: there is no setting `target` here"));
         check("targets: [a]\n", Err("line 1, column 1: expected a list: lines that begin with `- `, or `[…]`"));
-        check("- targets: [a\n", Err("line 2, column 1: not valid YAML: the bracket is not closed"));
+        check("- targets: [a\n", Err("line 1, column 12: not valid YAML: unclosed bracket '['"));
     }
 }

@@ -72,12 +72,7 @@ impl<'a, 'b> Context<'a, 'b> {
         secrets: &'a mut SecretList<'b>,
         clients: &'a mut Vec<(ClientName, HttpOptions)>,
     ) -> Self {
-        schemes(
-            sheet,
-            "global",
-            raw.metric_name_validation_scheme.as_ref(),
-            raw.metric_name_escaping_scheme.as_ref(),
-        );
+        schemes(sheet, "global", raw.metric_name_validation_scheme.as_ref(), raw.metric_name_escaping_scheme.as_ref());
         let accepted = protocols(sheet, "global", raw.scrape_protocols.as_deref());
         let defaults = Defaults {
             accept: accepted.unwrap_or_else(|| accept(&ScrapeProtocol::ALL)),
@@ -120,12 +115,7 @@ impl<'a, 'b> Context<'a, 'b> {
             sheet.note(text, &format!("{path}.metrics_path"), "a path holds neither `?` nor `#`").hint =
                 metrics_path.contains('?').then(|| "what stands behind `?` goes into `params`".to_owned());
         }
-        schemes(
-            sheet,
-            path,
-            raw.metric_name_validation_scheme.as_ref(),
-            raw.metric_name_escaping_scheme.as_ref(),
-        );
+        schemes(sheet, path, raw.metric_name_validation_scheme.as_ref(), raw.metric_name_escaping_scheme.as_ref());
         let limits = limits!(raw, self.defaults.limits);
         let rules = |sheet: &mut Sheet, setting: &str, list: &Option<Vec<_>>| {
             relabel::rules(sheet, &format!("{path}.{setting}"), list.as_deref().unwrap_or_default())
@@ -191,12 +181,15 @@ fn params(sheet: &mut Sheet, path: &str, raw: &RawScrapeConfig) -> BTreeMap<Stri
 
 /// Names may hold any UTF-8, and are taken as they come; the other schemes are not there.
 fn schemes(sheet: &mut Sheet, path: &str, validation: Option<&Text>, escaping: Option<&Text>) {
-    let settings =
-        [("metric_name_validation_scheme", "utf8", validation), ("metric_name_escaping_scheme", "allow-utf-8", escaping)];
+    let settings = [
+        ("metric_name_validation_scheme", "utf8", validation),
+        ("metric_name_escaping_scheme", "allow-utf-8", escaping),
+    ];
     for (setting, known, text) in settings {
         if let Some(text) = text.filter(|text| text.value != known) {
             let what = format!("`{}` is not supported: names are taken as they come", text.value);
-            sheet.note(text, &format!("{path}.{setting}"), what).hint = Some(format!("write `{known}`, or leave it out"));
+            sheet.note(text, &format!("{path}.{setting}"), what).hint =
+                Some(format!("write `{known}`, or leave it out"));
         }
     }
 }

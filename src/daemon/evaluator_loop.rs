@@ -11,8 +11,8 @@ use crate::evaluator::{
 };
 use crate::model::{TargetId, Timestamp};
 use crate::promql::EvalError;
-use crate::source::RemoteAnswer;
-use crate::telemetry::{QueueLabel, ResultLabel, Telemetry};
+use crate::source::{RemoteAnswer, TargetsChanged};
+use crate::telemetry::{QueueLabel, ReasonLabel, ResultLabel, Telemetry};
 use crate::web::QueryRequest;
 
 use super::engine_loop::{EngineCommand, EngineReload};
@@ -241,7 +241,11 @@ impl EvaluatorLoop {
         let result = if report.error.is_none() { "ok" } else { "error" };
         self.telemetry.scrapes.get_or_create(&ResultLabel { result }).inc();
         self.telemetry.scrape_samples.inc_by(report.samples as u64);
-        self.telemetry.service.samples_dropped.inc_by(report.dropped as u64);
+        let dropped =
+            [("duplicate", report.duplicates), ("out_of_order", report.out_of_order), ("in_future", report.in_future)];
+        for (reason, count) in dropped.into_iter().filter(|(_, count)| *count > 0) {
+            self.telemetry.service.samples_dropped.get_or_create(&ReasonLabel { reason }).inc_by(count as u64);
+        }
         self.telemetry.service.series_refused.inc_by(report.refused as u64);
         self.telemetry.series.set(gauge(self.evaluator.series_count()));
         self.telemetry.service.series_bytes.set(gauge(self.evaluator.memory_bytes()));

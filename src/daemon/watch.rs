@@ -84,12 +84,10 @@ impl Watch {
             WebRequest::Groups(reply) => {
                 in_turn(&turns.views, reply, async move { watch.ask_evaluator(EvaluatorCommand::Groups).await })
             }
-            WebRequest::Targets(reply) => {
-                in_turn(&turns.views, reply, async move {
-                    let seen = watch.ask_evaluator(EvaluatorCommand::Targets).await?;
-                    Ok(watch.scrapes.targets(&seen, &watch.external_url))
-                })
-            }
+            WebRequest::Targets(reply) => in_turn(&turns.views, reply, async move {
+                let seen = watch.ask_evaluator(EvaluatorCommand::Targets).await?;
+                Ok(watch.scrapes.targets(&seen, &watch.external_url))
+            }),
             WebRequest::Query(query, reply) => self.query(query, reply),
             WebRequest::Reload(reply) => {
                 in_turn(&turns.reloads, reply, async move { Ok(watch.reloads.reload(Cause::Request).await) })
@@ -188,6 +186,8 @@ mod tests {
 
     fn watch(evaluator: &mpsc::Sender<EvaluatorCommand>, engine: &mpsc::Sender<EngineCommand>) -> Watch {
         Watch {
+            scrapes: ScrapesWatch::default(),
+            external_url: String::new(),
             evaluator: evaluator.downgrade(),
             queries: mpsc::channel(1).0.downgrade(),
             engine: engine.downgrade(),

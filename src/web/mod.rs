@@ -23,9 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::evaluator::{GroupView, Queried};
-use crate::source::TargetsView;
 use crate::model::Timestamp;
 use crate::promql::{EvalError, Expr};
+use crate::source::TargetsView;
 use crate::telemetry::{MetricsFormat, Telemetry};
 
 pub use status::{Loaded, Refused, Status};

@@ -194,7 +194,7 @@ impl World {
     }
 
     fn scrape(&mut self) {
-        for target in self.config.scrape.clone() {
+        for target in self.config.static_targets() {
             let address = target.labels.get("instance");
             let missing = || Err("no such page".to_owned());
             let page = self.pages.get(address).cloned().unwrap_or_else(missing);

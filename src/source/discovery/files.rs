@@ -63,11 +63,7 @@ pub enum FilePatternError {
 
 impl FileDiscovery {
     /// A discovery by the files of these paths. YAML is read as the configuration is.
-    pub fn new(
-        paths: &[PathBuf],
-        refresh_interval: Duration,
-        read_yaml: ReadYaml,
-    ) -> Result<Self, FilePatternError> {
+    pub fn new(paths: &[PathBuf], refresh_interval: Duration, read_yaml: ReadYaml) -> Result<Self, FilePatternError> {
         let patterns = paths.iter().map(|path| Pattern::new(path)).collect::<Result<_, _>>()?;
         Ok(Self { patterns, read_yaml, refresh_interval })
     }
