@@ -17,7 +17,7 @@ use super::place::{Sheet, Spanned};
 use super::raw::{RawGlobal, RawScrapeConfig, Text};
 use super::relabel;
 use super::secret::SecretList;
-use super::value::{label_name_trouble, positive_duration};
+use super::value::positive_duration;
 
 /// What jobs are checked against, and what they add to.
 pub(super) struct Context<'a, 'b> {
@@ -145,7 +145,7 @@ impl<'a, 'b> Context<'a, 'b> {
             discoveries: discoveries(sheet, path, raw, self.secrets, self.clients),
             scheme: scheme.to_owned(),
             metrics_path: metrics_path.to_owned(),
-            params: params(sheet, path, raw),
+            params: params(raw),
             interval,
             timeout,
             relabel,
@@ -168,15 +168,10 @@ impl<'a, 'b> Context<'a, 'b> {
     }
 }
 
-fn params(sheet: &mut Sheet, path: &str, raw: &RawScrapeConfig) -> BTreeMap<String, Vec<String>> {
-    let mut params = BTreeMap::new();
-    for (name, values) in raw.params.iter().flat_map(|params| &params.0) {
-        if let Some(why) = label_name_trouble(&format!("__param_{}", name.value)) {
-            sheet.note(name, &format!("{path}.params"), why);
-        }
-        params.insert(name.value.clone(), values.iter().map(|value| value.value.clone()).collect());
-    }
-    params
+fn params(raw: &RawScrapeConfig) -> BTreeMap<String, Vec<String>> {
+    let pairs = raw.params.iter().flat_map(|params| &params.0);
+    let texts = |values: &[Text]| values.iter().map(|value| value.value.clone()).collect();
+    pairs.map(|(name, values)| (name.value.clone(), texts(values))).collect()
 }
 
 /// Names may hold any UTF-8, and are taken as they come; the other schemes are not there.
