@@ -502,3 +502,20 @@ fn a_file_that_is_cut_or_mixed_up_is_read_or_refused() {
         let _ = load_text(&main, &[("enova.yaml", &mixed.join("\n").replace("sum", "sum\u{e9}"))]);
     }
 }
+
+#[test]
+fn jobs_of_other_files_are_read_from_where_they_are() {
+    let main = format!(
+        "{SOUND}scrape_config_files: [jobs/a.yaml]\nscrape_configs: [{{job_name: main, file_sd_configs: [{{files: [t.json]}}]}}]\n"
+    );
+    let jobs = "scrape_configs:\n- {job_name: a, file_sd_configs: [{files: [t.json]}]}\n";
+    let config = load_text(&main, &[("jobs/a.yaml", jobs)]).unwrap_or_else(|problems| panic!("{problems}"));
+    let shown: Vec<String> = config.scrape.iter().map(|job| format!("{} {:?}", job.name, job.discoveries)).collect();
+    assert!(shown[0].starts_with("main ") && shown[0].contains("path: \"t.json\""), "{shown:?}");
+    assert!(shown[1].starts_with("a ") && shown[1].contains("path: \"jobs/t.json\""), "{shown:?}");
+    let twice = load_text(&main, &[("jobs/a.yaml", &jobs.replace("name: a", "name: main"))]).unwrap_err().to_string();
+    let want = "jobs/a.yaml:2:14: scrape_configs[main]: a job of this name stands above";
+    assert!(twice.starts_with(want), "{twice}");
+    let missing = load_text(&main, &[]).unwrap_err().to_string();
+    assert!(missing.contains("scrape_config_files[0]: `jobs/a.yaml`: there is no such file"), "{missing}");
+}

@@ -75,6 +75,7 @@ settings! {
     RawMain in "at the top of the main file" {
         global "global": RawGlobal,
         scrape_configs "scrape_configs": Vec<Spanned<RawScrapeConfig>>,
+        scrape_config_files "scrape_config_files": Vec<Text>,
         rule_files "rule_files": Vec<Text>,
         route "route": Spanned<RawRoute>,
         receivers "receivers": Vec<Spanned<RawReceiver>>,
@@ -86,7 +87,7 @@ settings! {
         compat "compat": Text,
     }
     not_yet {
-        alerting remote_read remote_write otlp storage tracing runtime scrape_config_files
+        alerting remote_read remote_write otlp storage tracing runtime
         inhibit_rules mute_time_intervals time_intervals templates event_recorder
         slo_files rollout_files heartbeat schedules
     }
@@ -126,6 +127,13 @@ settings! {
         telegram_bot_token telegram_bot_token_file webex_api_url jira_api_url rocketchat_api_url rocketchat_token
         rocketchat_token_file rocketchat_token_id rocketchat_token_id_file mattermost_webhook_url
         mattermost_webhook_url_file
+    }
+}
+
+settings! {
+    /// A file with more jobs.
+    RawScrapeFile in "at the top of a file of `scrape_config_files`" {
+        scrape_configs "scrape_configs": Vec<Spanned<RawScrapeConfig>>,
     }
 }
 
@@ -524,6 +532,7 @@ settings! {
 pub(super) const KNOWN: &[Known] = &[
     RawMain::KNOWN,
     RawGlobal::KNOWN,
+    RawScrapeFile::KNOWN,
     RawScrapeConfig::KNOWN,
     RawStaticConfig::KNOWN,
     RawFileDiscovery::KNOWN,

@@ -1,6 +1,7 @@
 //! Scrape jobs, in Prometheus's form.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,12 @@ impl<'a, 'b> Context<'a, 'b> {
             limits: limits!(raw, Limits::default()),
         };
         Self { global, defaults, names: BTreeSet::new(), secrets, clients }
+    }
+
+    /// The same for jobs whose paths are relative to another directory.
+    pub(super) fn in_directory(&mut self, directory: &'b Path) -> &mut Self {
+        self.secrets.directory = directory;
+        self
     }
 
     /// Checks a list of jobs, those of another file among them.
