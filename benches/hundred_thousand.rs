@@ -31,11 +31,11 @@ fn main() {
 
     let before = resident();
     let mut evaluator = Evaluator::new(config.evaluator_spec(), Vec::new());
-    let target = config.scrape[0].id.clone();
+    let target = config.static_targets()[0].id.clone();
     let scrape = |round: i64, evaluator: &mut Evaluator| {
         let page = self::page(usize::try_from(round).unwrap_or_default());
         let at = Timestamp::from_millis(round * INTERVAL_MS);
-        let scrape = Scrape { target: target.clone(), at, took: Duration::from_millis(100), page: Ok(page) };
+        let scrape = Scrape { target: target.clone(), at, took: Duration::from_millis(100), page: Ok(page.into()) };
         let stopwatch = Stopwatch::start();
         let report = evaluator.ingest(&scrape);
         assert_eq!(report.error, None);

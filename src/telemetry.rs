@@ -53,6 +53,22 @@ pub struct RemoteLabels {
     pub result: &'static str,
 }
 
+/// How targets are looked for, and how it ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct DiscoveryLabels {
+    /// `file`, `http` or `dns`.
+    pub mechanism: &'static str,
+    /// `ok` or `error`.
+    pub result: &'static str,
+}
+
+/// Why something did not count.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// Why.
+    pub reason: &'static str,
+}
+
 /// Which version of us it is.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct BuildLabels {
@@ -104,6 +120,8 @@ pub struct Telemetry {
     pub scrapes: Family<ResultLabel, Counter>,
     /// Sample lines on scraped pages.
     pub scrape_samples: Counter,
+    /// Attempts to find targets, by mechanism and result.
+    pub discoveries: Family<DiscoveryLabels, Counter>,
     /// How long a page took to take in, parse and store.
     pub ingest_seconds: Histogram,
     /// Series held in memory.
@@ -150,6 +168,7 @@ impl Telemetry {
             service: ServiceTelemetry::new(&mut registry),
             scrapes: Family::default(),
             scrape_samples: Counter::default(),
+            discoveries: Family::default(),
             ingest_seconds: histogram(),
             series: Gauge::default(),
             remote_queries: Family::default(),
@@ -173,6 +192,11 @@ impl Telemetry {
         registry.register("build_info", "What this is", build);
         registry.register("scrapes", "Scrapes, by result (ok, error)", this.scrapes.clone());
         registry.register("scrape_samples", "Sample lines on scraped pages", this.scrape_samples.clone());
+        registry.register(
+            "discoveries",
+            "Attempts to find targets, by mechanism (file, http, dns) and result (ok, error)",
+            this.discoveries.clone(),
+        );
         registry.register_with_unit(
             "ingest",
             "Parsing and storing a scraped page",

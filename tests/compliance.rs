@@ -119,6 +119,7 @@ impl World {
             labels: Labels::empty(),
             interval: Duration::from_secs(15),
             timeout: Duration::from_secs(15),
+            intake: Default::default(),
         }];
         Some(Self { evaluator: Evaluator::new(spec, Vec::new()), left_out, told: BTreeMap::new() })
     }
@@ -133,7 +134,8 @@ impl World {
                 page += &format!("{METRIC}{{alertname={:?}, rulegroup={:?}{own}}} {value}\n", case.rule, case.group);
             }
         }
-        let scrape = Scrape { target: TargetId::new("suite"), at: at(second), took: Duration::ZERO, page: Ok(page) };
+        let scrape =
+            Scrape { target: TargetId::new("suite"), at: at(second), took: Duration::ZERO, page: Ok(page.into()) };
         assert_eq!(self.evaluator.ingest(&scrape).error, None);
         let transitions = self.evaluator.tick(at(second));
         self.told.clear();

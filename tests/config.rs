@@ -127,8 +127,8 @@ fn what_is_not_meant_is_told_as_blessed() {
 fn the_configuration_of_enova_loads() {
     let path = root().join("rules/atalaya.yaml");
     let config = load(&path, &|path| std::fs::read_to_string(path)).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(config.scrape.len(), 6);
-    let target = &config.scrape[1];
+    assert_eq!(config.static_targets().len(), 6);
+    let target = &config.static_targets()[1];
     assert_eq!(target.id.as_str(), "gateway/http://gateway-canary.enova-staging.svc:9090/metrics");
     assert_eq!(target.url, "http://gateway-canary.enova-staging.svc:9090/metrics");
     assert_eq!(
@@ -195,7 +195,7 @@ fn the_configuration_of_enova_loads() {
 fn the_first_configuration_loads() {
     let path = root().join("rules/first-config.yaml");
     let config = load(&path, &|path| std::fs::read_to_string(path)).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(config.scrape[0].labels.to_string(), r#"{instance="localhost:9100", job="node"}"#);
+    assert_eq!(config.static_targets()[0].labels.to_string(), r#"{instance="localhost:9100", job="node"}"#);
     assert_eq!(config.groups[0].rules.len(), 2);
     let Receiver::Webhook(webhook) = &config.receivers[0].1 else { panic!("{:?}", config.receivers[0]) };
     assert_eq!(webhook.url, Endpoint::Plain("http://127.0.0.1:9099/".into()));
@@ -305,7 +305,7 @@ fn a_file_for_each_peer_and_one_for_both() {
         let config = load_text(main, &[("r.yaml", RULES)]).unwrap_or_else(|told| panic!("{main}\n{told}"));
         let found: Vec<_> = config.lints.iter().map(|finding| finding.lint).collect();
         assert_eq!(
-            (config.scrape.len(), config.receivers.len(), found),
+            (config.static_targets().len(), config.receivers.len(), found),
             (targets, receivers, lints.to_vec()),
             "{main}"
         );
@@ -403,13 +403,14 @@ receivers:
   webhook_configs: [{url_file: /run/url, max_alerts: 5}, {url: 'https://user:pw@example.com/'}, {url: '${HOOK}'}]
 ";
     let config = load_text(main, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-    let targets: Vec<_> = config.scrape.iter().map(|it| (it.id.as_str(), it.timeout.as_secs())).collect();
+    let targets = config.static_targets();
+    let targets: Vec<_> = targets.iter().map(|it| (it.id.as_str(), it.timeout.as_secs())).collect();
     assert_eq!(
         targets,
         [("node/https://[::1]:9100/m", 5), ("node/https://host/m", 5), ("slow/http://host/metrics", 5)]
     );
-    assert_eq!(config.scrape[1].labels.to_string(), r#"{instance="host", job="node", zone="a"}"#);
-    assert_eq!(config.scrape[2].labels.to_string(), r#"{instance="host", job="other"}"#);
+    assert_eq!(config.static_targets()[1].labels.to_string(), r#"{instance="host", job="node", zone="a"}"#);
+    assert_eq!(config.static_targets()[2].labels.to_string(), r#"{instance="host", job="other"}"#);
     assert_eq!(config.external_url, "https://a.example");
     assert_eq!(config.evaluation_interval, seconds(60));
     assert_eq!(config.listen.map(|it| it.port()), Some(9090));
@@ -452,8 +453,8 @@ fn a_demo_exchanges_addresses_urls_and_secrets_only() {
     });
     raw.replace_secrets(&|name| name.ends_with(".bot_token").then(|| "fake".to_owned()));
     let config = raw.build().unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(config.scrape[0].url, "http://gateway-legacy.enova-staging.svc:9090/metrics");
-    assert_eq!(config.scrape[1].url, "http://gateway-canary.localhost:9090/metrics");
+    assert_eq!(config.static_targets()[0].url, "http://gateway-legacy.enova-staging.svc:9090/metrics");
+    assert_eq!(config.static_targets()[1].url, "http://gateway-canary.localhost:9090/metrics");
     let Receiver::Slack(slack) = &config.receivers[0].1 else { panic!("{:?}", config.receivers[0]) };
     assert_eq!(slack.api_url, "http://127.0.0.1:2/api");
     let Receiver::Rollback(rollback) = &config.receivers[5].1 else { panic!("{:?}", config.receivers[5]) };
@@ -515,4 +516,21 @@ fn a_file_that_is_cut_or_mixed_up_is_read_or_refused() {
         mixed.swap(at, (at * 7 + 3) % lines.len());
         let _ = load_text(&main, &[("enova.yaml", &mixed.join("\n").replace("sum", "sum\u{e9}"))]);
     }
+}
+
+#[test]
+fn jobs_of_other_files_are_read_from_where_they_are() {
+    let main = format!(
+        "{SOUND}scrape_config_files: [jobs/a.yaml]\nscrape_configs: [{{job_name: main, file_sd_configs: [{{files: [t.json]}}]}}]\n"
+    );
+    let jobs = "scrape_configs:\n- {job_name: a, file_sd_configs: [{files: [t.json]}]}\n";
+    let config = load_text(&main, &[("jobs/a.yaml", jobs)]).unwrap_or_else(|problems| panic!("{problems}"));
+    let shown: Vec<String> = config.scrape.iter().map(|job| format!("{} {:?}", job.name, job.discoveries)).collect();
+    assert!(shown[0].starts_with("main ") && shown[0].contains("path: \"t.json\""), "{shown:?}");
+    assert!(shown[1].starts_with("a ") && shown[1].contains("path: \"jobs/t.json\""), "{shown:?}");
+    let twice = load_text(&main, &[("jobs/a.yaml", &jobs.replace("name: a", "name: main"))]).unwrap_err().to_string();
+    let want = "jobs/a.yaml:2:14: scrape_configs[main]: a job of this name stands above";
+    assert!(twice.starts_with(want), "{twice}");
+    let missing = load_text(&main, &[]).unwrap_err().to_string();
+    assert!(missing.contains("scrape_config_files[0]: `jobs/a.yaml`: there is no such file"), "{missing}");
 }

@@ -17,6 +17,7 @@ fn target(name: &str) -> ScrapeTarget {
         labels: Labels::from_pairs([("job", name)]),
         interval: STEP,
         timeout: STEP,
+        intake: Default::default(),
     }
 }
 
@@ -52,7 +53,12 @@ fn check(expr: &str, scrapes: &str, expected: &str) {
     for letter in scrapes.chars() {
         now = now + STEP;
         let mut ingest = |name: &str, page: Result<String, String>| {
-            evaluator.ingest(&Scrape { target: TargetId::new(name), at: now, took: Duration::ZERO, page });
+            evaluator.ingest(&Scrape {
+                target: TargetId::new(name),
+                at: now,
+                took: Duration::ZERO,
+                page: page.map(Into::into).map_err(Into::into),
+            });
         };
         match letter {
             ' ' => {}

@@ -88,7 +88,7 @@ fn contents(config: &Config) -> String {
     let rules = || config.groups.iter().flat_map(|group| &group.rules);
     let alerts = rules().filter(|rule| matches!(rule, Rule::Alert(_))).count();
     let counts = [
-        (config.scrape.len(), "target"),
+        (config.static_targets().len(), "target"),
         (config.rule_files.len(), "rule file"),
         (alerts, "alert rule"),
         (rules().count() - alerts, "recording rule"),

@@ -13,7 +13,8 @@ use super::{Config, RawConfig, global, lint, receivers, route, rules, scrape, so
 impl RawConfig {
     /// The configuration, or everything that is wrong with it: first the file itself, then each rule file.
     pub fn build(self) -> Result<Config, Problems> {
-        let Self { directory, mut sheet, main, is_rules_only, listed, mut rule_files } = self;
+        let Self { directory, mut sheet, main, is_rules_only, listed, mut rule_files, mut scrape_files } = self;
+        let scrape_directories: Vec<_> = scrape_files.iter().map(|file| file.directory.clone()).collect();
         let is_readable = main.is_some();
         let main = main.unwrap_or_default();
         let raw_global = main.global.clone().unwrap_or_default();
@@ -31,9 +32,16 @@ impl RawConfig {
             }
             None => RouteSpec::default(),
         };
-        let scrape = scrape::targets(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &global);
         let mut secrets = SecretList { directory: &directory, secrets: receivers.secrets };
         let mut clients = Vec::new();
+        let mut context = scrape::Context::new(&mut sheet, &raw_global, &global, &mut secrets, &mut clients);
+        let mut scrape = Vec::new();
+        context.jobs(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &mut scrape);
+        for (file, directory) in scrape_files.iter_mut().zip(&scrape_directories) {
+            let jobs = file.file.take().and_then(|file| file.scrape_configs).unwrap_or_default();
+            context.in_directory(directory).jobs(&mut file.sheet, &jobs, &mut scrape);
+        }
+        secrets.directory = &directory;
         let raw_source = main.source.clone().unwrap_or_default();
         let sources = source::sources(&mut sheet, &raw_source, global.evaluation_interval, &mut secrets, &mut clients);
         let secrets = secrets.secrets;
@@ -55,6 +63,9 @@ impl RawConfig {
         let groups = rule_files.iter_mut().flat_map(|file| rules::check(file, &defaults)).collect();
         let mut problems = sheet.take_problems();
         for file in &mut rule_files {
+            problems.extend(file.sheet.take_problems());
+        }
+        for file in &mut scrape_files {
             problems.extend(file.sheet.take_problems());
         }
         let mut config = Config {

@@ -71,7 +71,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (&["tracing", "runtime", "event_recorder"], "it says nothing about what is watched: remove it"),
     (&["query_log_file", "scrape_failure_log_file"], "there is one log, on standard error: remove this"),
-    (&["scrape_config_files"], "move the jobs of these files into `scrape_configs`"),
     (
         &[
             "scrape_native_histograms",

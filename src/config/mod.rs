@@ -27,6 +27,7 @@ mod rules;
 
 mod global;
 mod http;
+mod discovery;
 mod relabel;
 mod store;
 mod scrape;
@@ -56,7 +57,7 @@ use crate::model::{ClientName, Compat, IntegrationId, Labels, Problems, SecretNa
 use crate::receiver::Receiver;
 use crate::rollout::RollbackSpec;
 use crate::rule::{AnnotateContext, RuleGroup};
-use crate::source::RemoteSpec;
+use crate::source::{RemoteSpec, ScrapeJob};
 use crate::store::Retain;
 use crate::transport::{HttpOptions, SecretSource};
 
@@ -68,8 +69,8 @@ pub use shown::shown;
 /// A configuration in which everything fits together.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Who is measured.
-    pub scrape: Vec<ScrapeTarget>,
+    /// Who is measured: the jobs and how their targets are found.
+    pub scrape: Vec<ScrapeJob>,
     /// The APIs that answer queries.
     pub apis: Vec<RemoteSpec>,
     /// Whom rules ask that do not say; the store that scrapes fill when it has no name.
@@ -129,7 +130,7 @@ impl Config {
         EvaluatorSpec {
             groups: self.groups.clone(),
             measures: self.rollbacks.iter().map(measure).collect(),
-            targets: self.scrape.clone(),
+            targets: self.static_targets(),
             interval: self.evaluation_interval,
             context: AnnotateContext {
                 external_labels: self.external_labels.clone(),
@@ -137,6 +138,12 @@ impl Config {
             },
             ..EvaluatorSpec::default()
         }
+    }
+
+    /// The targets that are written down. Those that are found come later.
+    pub fn static_targets(&self) -> Vec<ScrapeTarget> {
+        let jobs = self.scrape.iter().flat_map(|job| job.static_targets().active);
+        jobs.map(|active| active.target).collect()
     }
 
     /// Whether anybody hears of alerts.

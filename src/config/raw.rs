@@ -75,6 +75,7 @@ settings! {
     RawMain in "at the top of the main file" {
         global "global": RawGlobal,
         scrape_configs "scrape_configs": Vec<Spanned<RawScrapeConfig>>,
+        scrape_config_files "scrape_config_files": Vec<Text>,
         rule_files "rule_files": Vec<Text>,
         route "route": Spanned<RawRoute>,
         receivers "receivers": Vec<Spanned<RawReceiver>>,
@@ -86,7 +87,7 @@ settings! {
         compat "compat": Text,
     }
     not_yet {
-        alerting remote_read remote_write otlp storage tracing runtime scrape_config_files
+        alerting remote_read remote_write otlp storage tracing runtime
         inhibit_rules mute_time_intervals time_intervals templates event_recorder
         slo_files rollout_files heartbeat schedules
     }
@@ -103,12 +104,21 @@ settings! {
         external_url "external_url": Text,
         slack_api_url "slack_api_url": Text,
         pagerduty_url "pagerduty_url": Text,
+        scrape_protocols "scrape_protocols": Vec<Text>,
+        extra_scrape_metrics "extra_scrape_metrics": bool,
+        body_size_limit "body_size_limit": Text,
+        sample_limit "sample_limit": Spanned<u64>,
+        target_limit "target_limit": Spanned<u64>,
+        label_limit "label_limit": Spanned<u64>,
+        label_name_length_limit "label_name_length_limit": Spanned<u64>,
+        label_value_length_limit "label_value_length_limit": Spanned<u64>,
+        keep_dropped_targets "keep_dropped_targets": Spanned<u64>,
+        metric_name_validation_scheme "metric_name_validation_scheme": Text,
+        metric_name_escaping_scheme "metric_name_escaping_scheme": Text,
     }
     not_yet {
-        query_log_file scrape_failure_log_file scrape_protocols scrape_native_histograms
-        convert_classic_histograms_to_nhcb always_scrape_classic_histograms extra_scrape_metrics body_size_limit
-        sample_limit target_limit label_limit label_name_length_limit label_value_length_limit keep_dropped_targets
-        metric_name_validation_scheme metric_name_escaping_scheme
+        query_log_file scrape_failure_log_file scrape_native_histograms
+        convert_classic_histograms_to_nhcb always_scrape_classic_histograms
         resolve_timeout http_config smtp_from smtp_hello smtp_smarthost smtp_auth_username smtp_auth_password
         smtp_auth_password_file smtp_auth_secret smtp_auth_secret_file smtp_auth_identity smtp_require_tls
         smtp_tls_config smtp_force_implicit_tls slack_api_url_file slack_app_token slack_app_token_file slack_app_url
@@ -117,6 +127,13 @@ settings! {
         telegram_bot_token telegram_bot_token_file webex_api_url jira_api_url rocketchat_api_url rocketchat_token
         rocketchat_token_file rocketchat_token_id rocketchat_token_id_file mattermost_webhook_url
         mattermost_webhook_url_file
+    }
+}
+
+settings! {
+    /// A file with more jobs.
+    RawScrapeFile in "at the top of a file of `scrape_config_files`" {
+        scrape_configs "scrape_configs": Vec<Spanned<RawScrapeConfig>>,
     }
 }
 
@@ -131,18 +148,46 @@ settings! {
         static_configs "static_configs": Vec<Spanned<RawStaticConfig>>,
         relabel_configs "relabel_configs": Vec<Spanned<RawRelabel>>,
         metric_relabel_configs "metric_relabel_configs": Vec<Spanned<RawRelabel>>,
+        file_sd_configs "file_sd_configs": Vec<Spanned<RawFileDiscovery>>,
+        http_sd_configs "http_sd_configs": Vec<Spanned<RawHttpDiscovery>>,
+        dns_sd_configs "dns_sd_configs": Vec<Spanned<RawDnsDiscovery>>,
+        honor_labels "honor_labels": bool,
+        honor_timestamps "honor_timestamps": bool,
+        track_timestamps_staleness "track_timestamps_staleness": bool,
+        params "params": Named<Vec<Text>>,
+        scrape_protocols "scrape_protocols": Vec<Text>,
+        fallback_scrape_protocol "fallback_scrape_protocol": Text,
+        extra_scrape_metrics "extra_scrape_metrics": bool,
+        enable_compression "enable_compression": bool,
+        body_size_limit "body_size_limit": Text,
+        sample_limit "sample_limit": Spanned<u64>,
+        target_limit "target_limit": Spanned<u64>,
+        label_limit "label_limit": Spanned<u64>,
+        label_name_length_limit "label_name_length_limit": Spanned<u64>,
+        label_value_length_limit "label_value_length_limit": Spanned<u64>,
+        keep_dropped_targets "keep_dropped_targets": Spanned<u64>,
+        metric_name_validation_scheme "metric_name_validation_scheme": Text,
+        metric_name_escaping_scheme "metric_name_escaping_scheme": Text,
+        basic_auth "basic_auth": Spanned<RawBasicAuth>,
+        authorization "authorization": Spanned<RawAuthorization>,
+        bearer_token "bearer_token": Text,
+        bearer_token_file "bearer_token_file": Text,
+        oauth2 "oauth2": Spanned<RawOAuth2>,
+        tls_config "tls_config": Spanned<RawTlsConfig>,
+        http_headers "http_headers": Named<RawHttpHeader>,
+        follow_redirects "follow_redirects": bool,
+        enable_http2 "enable_http2": bool,
+        proxy_url "proxy_url": Text,
+        no_proxy "no_proxy": Text,
+        proxy_from_environment "proxy_from_environment": Spanned<bool>,
+        proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
     }
     not_yet {
-        honor_labels honor_timestamps track_timestamps_staleness params scrape_protocols fallback_scrape_protocol
         scrape_native_histograms always_scrape_classic_histograms convert_classic_histograms_to_nhcb
-        extra_scrape_metrics enable_compression enable_http2 follow_redirects body_size_limit sample_limit target_limit
-        label_limit label_name_length_limit label_value_length_limit keep_dropped_targets
-        native_histogram_bucket_limit native_histogram_min_bucket_factor metric_name_validation_scheme
-        metric_name_escaping_scheme scrape_failure_log_file basic_auth authorization oauth2 tls_config http_headers
-        proxy_url no_proxy proxy_from_environment proxy_connect_header
-        aws_sd_configs azure_sd_configs consul_sd_configs digitalocean_sd_configs dns_sd_configs docker_sd_configs
-        dockerswarm_sd_configs ec2_sd_configs ecs_sd_configs elasticache_sd_configs msk_sd_configs rds_sd_configs eureka_sd_configs file_sd_configs gce_sd_configs hetzner_sd_configs
-        http_sd_configs ionos_sd_configs kubernetes_sd_configs kuma_sd_configs lightsail_sd_configs linode_sd_configs
+        native_histogram_bucket_limit native_histogram_min_bucket_factor scrape_failure_log_file
+        aws_sd_configs azure_sd_configs consul_sd_configs digitalocean_sd_configs docker_sd_configs
+        dockerswarm_sd_configs ec2_sd_configs ecs_sd_configs elasticache_sd_configs msk_sd_configs rds_sd_configs eureka_sd_configs gce_sd_configs hetzner_sd_configs
+        ionos_sd_configs kubernetes_sd_configs kuma_sd_configs lightsail_sd_configs linode_sd_configs
         marathon_sd_configs nerve_sd_configs nomad_sd_configs openstack_sd_configs ovhcloud_sd_configs
         puppetdb_sd_configs scaleway_sd_configs serverset_sd_configs stackit_sd_configs triton_sd_configs
         uyuni_sd_configs vultr_sd_configs
@@ -154,6 +199,45 @@ settings! {
     RawStaticConfig in "in an entry of `static_configs`" {
         targets "targets": Vec<Text>,
         labels "labels": Pairs,
+    }
+}
+
+settings! {
+    /// Files that list targets.
+    RawFileDiscovery in "in an entry of `file_sd_configs`" {
+        files "files": Vec<Text>,
+        refresh_interval "refresh_interval": Text,
+    }
+}
+
+settings! {
+    /// A URL that lists targets.
+    RawHttpDiscovery in "in an entry of `http_sd_configs`" {
+        url "url": Text,
+        refresh_interval "refresh_interval": Text,
+        basic_auth "basic_auth": Spanned<RawBasicAuth>,
+        authorization "authorization": Spanned<RawAuthorization>,
+        bearer_token "bearer_token": Text,
+        bearer_token_file "bearer_token_file": Text,
+        oauth2 "oauth2": Spanned<RawOAuth2>,
+        tls_config "tls_config": Spanned<RawTlsConfig>,
+        http_headers "http_headers": Named<RawHttpHeader>,
+        follow_redirects "follow_redirects": bool,
+        enable_http2 "enable_http2": bool,
+        proxy_url "proxy_url": Text,
+        no_proxy "no_proxy": Text,
+        proxy_from_environment "proxy_from_environment": Spanned<bool>,
+        proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
+    }
+}
+
+settings! {
+    /// Names of the DNS that stand for targets.
+    RawDnsDiscovery in "in an entry of `dns_sd_configs`" {
+        names "names": Vec<Text>,
+        record "type": Text,
+        port "port": Spanned<u64>,
+        refresh_interval "refresh_interval": Text,
     }
 }
 
@@ -448,8 +532,12 @@ settings! {
 pub(super) const KNOWN: &[Known] = &[
     RawMain::KNOWN,
     RawGlobal::KNOWN,
+    RawScrapeFile::KNOWN,
     RawScrapeConfig::KNOWN,
     RawStaticConfig::KNOWN,
+    RawFileDiscovery::KNOWN,
+    RawHttpDiscovery::KNOWN,
+    RawDnsDiscovery::KNOWN,
     RawRelabel::KNOWN,
     RawRoute::KNOWN,
     RawReceiver::KNOWN,

@@ -8,7 +8,7 @@ use crate::model::IntegrationKind;
 
 use super::files::{Files, glob, is_pattern, plain};
 use super::place::{Sheet, Spot};
-use super::raw::{RawMain, RawRuleFile, Text};
+use super::raw::{RawMain, RawRuleFile, RawScrapeFile, Text};
 use super::tree::Tree;
 use super::{global, receivers};
 
@@ -28,6 +28,17 @@ pub struct RawConfig {
     /// What `rule_files` says.
     pub(super) listed: Vec<Listed>,
     pub(super) rule_files: Vec<RawRules>,
+    pub(super) scrape_files: Vec<RawJobs>,
+}
+
+/// A file with more jobs as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct RawJobs {
+    /// Against which the paths in it are resolved.
+    pub(super) directory: PathBuf,
+    pub(super) sheet: Sheet,
+    /// `None` when it is not YAML, which is noted.
+    pub(super) file: Option<RawScrapeFile>,
 }
 
 /// An entry of `rule_files`.
@@ -90,6 +101,8 @@ impl RawConfig {
         raw.main = raw.sheet.fill(tree);
         let names = raw.main.as_ref().and_then(|main| main.rule_files.clone()).unwrap_or_default();
         raw.read_rule_files(&names, files);
+        let names = raw.main.as_ref().and_then(|main| main.scrape_config_files.clone()).unwrap_or_default();
+        raw.read_scrape_files(&names, files);
         raw
     }
 
@@ -111,6 +124,7 @@ impl RawConfig {
             is_rules_only: false,
             listed: Vec::new(),
             rule_files: Vec::new(),
+            scrape_files: Vec::new(),
         }
     }
 
@@ -230,6 +244,41 @@ impl RawConfig {
                 }
             }
             self.listed.push(listed);
+        }
+    }
+
+    fn read_scrape_files(&mut self, names: &[Text], files: Files<'_>) {
+        let mut seen = BTreeSet::new();
+        for (index, name) in names.iter().enumerate() {
+            let setting = format!("scrape_config_files[{index}]");
+            let meant = match name.value.as_str() {
+                "" => Err("the path is empty"),
+                pattern if is_pattern(pattern) => glob(pattern, &self.directory, files),
+                plain => Ok(vec![plain.to_owned()]),
+            };
+            let meant = meant.unwrap_or_else(|what| {
+                self.sheet.note(name, &setting, what);
+                Vec::new()
+            });
+            for file in meant {
+                let path = plain(&self.directory.join(&file));
+                if !seen.insert(path.clone()) {
+                    continue;
+                }
+                match (files.read)(&path) {
+                    Ok(text) => {
+                        let mut sheet = Sheet::new(path.display().to_string(), text);
+                        let tree = sheet.grow();
+                        let file = sheet.fill(&tree);
+                        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+                        self.scrape_files.push(RawJobs { directory, sheet, file });
+                    }
+                    Err(error) => {
+                        let what = format!("`{}`: {}", path.display(), read_error(&error));
+                        self.sheet.note(name, &setting, what);
+                    }
+                }
+            }
         }
     }
 }

@@ -1,153 +1,250 @@
-//! Scrape targets, in Prometheus's form.
+//! Scrape jobs, in Prometheus's form.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use url::Url;
+use crate::evaluator::{IntakeOptions, PageFormat};
+use crate::model::{ClientName, parse_bytes};
+use crate::source::{Ask, BODY_MAX, ScrapeJob, ScrapeProtocol, accept};
+use crate::transport::HttpOptions;
 
-use crate::evaluator::ScrapeTarget;
-use crate::model::{Labels, TargetId};
-
+use super::discovery::discoveries;
 use super::global::Global;
+use super::hint::did_you_mean;
+use super::http::{client, http_settings};
 use super::place::{Sheet, Spanned};
-use super::raw::{RawScrapeConfig, RawStaticConfig, Text};
-use super::value::{labels, positive_duration};
+use super::raw::{RawGlobal, RawScrapeConfig, Text};
+use super::relabel;
+use super::secret::SecretList;
+use super::value::positive_duration;
 
-/// What the targets of a job share.
-struct Job {
-    name: String,
-    scheme: String,
-    metrics_path: String,
-    interval: Duration,
-    timeout: Duration,
+/// What jobs are checked against, and what they add to.
+pub(super) struct Context<'a, 'b> {
+    global: &'a Global,
+    defaults: Defaults,
+    names: BTreeSet<String>,
+    secrets: &'a mut SecretList<'b>,
+    clients: &'a mut Vec<(ClientName, HttpOptions)>,
 }
 
-/// Checks `scrape_configs`.
-pub(super) fn targets(sheet: &mut Sheet, raw: &[Spanned<RawScrapeConfig>], global: &Global) -> Vec<ScrapeTarget> {
-    let mut targets = Vec::new();
-    let mut seen = Seen::default();
-    for (index, raw) in raw.iter().enumerate() {
-        let name = raw.value.job_name.as_ref().map_or("", |name| name.value.as_str());
-        let path = if name.is_empty() { format!("scrape_configs[{index}]") } else { format!("scrape_configs[{name}]") };
-        if name.is_empty() {
-            sheet.note(raw, &path, "the job has no `job_name`");
-        } else if !seen.jobs.insert(name.to_owned()) {
-            let spot = raw.value.job_name.as_ref().map_or(raw.defined, |name| name.defined);
-            sheet.note(spot, &path, "a job of this name stands above");
-        }
-        sheet.refuse(&path, raw.value.not_yet());
-        let job = job(sheet, &path, name, &raw.value, global);
-        for (at, config) in raw.value.static_configs.iter().flatten().enumerate() {
-            let path = format!("{path}.static_configs[{at}]");
-            static_targets(sheet, &path, &job, &config.value, &mut seen, &mut targets);
-        }
-    }
-    targets
+/// What holds for jobs that do not say.
+struct Defaults {
+    accept: String,
+    extra_metrics: bool,
+    body_max: usize,
+    limits: Limits,
 }
 
-/// What must not come twice.
-#[derive(Default)]
-struct Seen {
-    jobs: BTreeSet<String>,
-    ids: BTreeSet<TargetId>,
-    /// By the labels of a target, its id.
-    labels: BTreeMap<Labels, TargetId>,
+#[derive(Clone, Copy, Default)]
+struct Limits {
+    samples: usize,
+    targets: usize,
+    labels: usize,
+    label_names: usize,
+    label_values: usize,
+    dropped_targets: usize,
 }
 
-fn job(sheet: &mut Sheet, path: &str, name: &str, raw: &RawScrapeConfig, global: &Global) -> Job {
-    let interval = positive_duration(sheet, &format!("{path}.scrape_interval"), raw.scrape_interval.as_ref())
-        .unwrap_or(global.scrape_interval);
-    let timeout_path = format!("{path}.scrape_timeout");
-    let timeout = positive_duration(sheet, &timeout_path, raw.scrape_timeout.as_ref());
-    if let Some(text) = raw.scrape_timeout.as_ref().filter(|_| timeout.is_some_and(|timeout| timeout > interval)) {
-        sheet.note(text, &timeout_path, "must not be longer than the job's scrape interval");
-    }
-    let scheme = raw.scheme.as_ref().map_or("http", |scheme| scheme.value.as_str());
-    if let Some(text) = raw.scheme.as_ref().filter(|_| !matches!(scheme, "http" | "https")) {
-        sheet.note(text, &format!("{path}.scheme"), format!("expected `http` or `https`, found `{scheme}`"));
-    }
-    let metrics_path = raw.metrics_path.as_ref().map_or("/metrics", |path| path.value.as_str());
-    if let Some(text) = raw.metrics_path.as_ref().filter(|_| !metrics_path.starts_with('/')) {
-        sheet.note(text, &format!("{path}.metrics_path"), "a path begins with `/`");
-    } else if let Some(text) = raw.metrics_path.as_ref().filter(|_| metrics_path.contains(['?', '#'])) {
-        sheet.note(text, &format!("{path}.metrics_path"), "a path holds neither `?` nor `#`");
-    }
-    Job {
-        name: name.to_owned(),
-        scheme: scheme.to_owned(),
-        metrics_path: metrics_path.to_owned(),
-        interval,
-        timeout: timeout.unwrap_or(global.scrape_timeout.min(interval)),
-    }
-}
-
-fn static_targets(
-    sheet: &mut Sheet,
-    path: &str,
-    job: &Job,
-    raw: &RawStaticConfig,
-    seen: &mut Seen,
-    targets: &mut Vec<ScrapeTarget>,
-) {
-    let shared = labels(sheet, &format!("{path}.labels"), raw.labels.as_ref(), |name| {
-        name.starts_with("__").then_some("labels that begin with `__` are not supported yet")
-    });
-    for (at, address) in raw.targets.iter().flatten().enumerate() {
-        let path = format!("{path}.targets[{at}]");
-        if !is_address(sheet, &path, address) {
-            continue;
-        }
-        let url = format!("{}://{}{}", job.scheme, address.value, job.metrics_path);
-        let id = TargetId::new(format!("{}/{url}", job.name));
-        let labels = labels_of(&shared, &job.name, &address.value);
-        let told = if !seen.ids.insert(id.clone()) {
-            Some(format!("`{}` is listed twice in this job", address.value))
-        } else {
-            let other = seen.labels.insert(labels.clone(), id.clone());
-            other.map(|other| format!("has the same labels as `{other}`: their series could not be told apart"))
+/// The limits that a struct of settings sets, over others.
+macro_rules! limits {
+    ($raw:expr, $default:expr) => {{
+        let or = |own: &Option<Spanned<u64>>, default: usize| {
+            own.as_ref().map_or(default, |own| usize::try_from(own.value).unwrap_or(usize::MAX))
         };
-        if let Some(what) = told {
-            sheet.note(address, &path, what);
+        Limits {
+            samples: or(&$raw.sample_limit, $default.samples),
+            targets: or(&$raw.target_limit, $default.targets),
+            labels: or(&$raw.label_limit, $default.labels),
+            label_names: or(&$raw.label_name_length_limit, $default.label_names),
+            label_values: or(&$raw.label_value_length_limit, $default.label_values),
+            dropped_targets: or(&$raw.keep_dropped_targets, $default.dropped_targets),
         }
-        targets.push(ScrapeTarget { id, url, labels, interval: job.interval, timeout: job.timeout });
-    }
+    }};
 }
 
-/// The static labels, and `job` and `instance` where those do not say otherwise.
-fn labels_of(shared: &Labels, job: &str, address: &str) -> Labels {
-    let mut builder = shared.edit();
-    for (name, value) in [("job", job), ("instance", address)] {
-        if shared.get(name).is_empty() {
-            builder.set(name, value);
-        }
+impl<'a, 'b> Context<'a, 'b> {
+    /// Checks what `global` says about scrapes.
+    pub(super) fn new(
+        sheet: &mut Sheet,
+        raw: &RawGlobal,
+        global: &'a Global,
+        secrets: &'a mut SecretList<'b>,
+        clients: &'a mut Vec<(ClientName, HttpOptions)>,
+    ) -> Self {
+        schemes(sheet, "global", raw.metric_name_validation_scheme.as_ref(), raw.metric_name_escaping_scheme.as_ref());
+        let accepted = protocols(sheet, "global", raw.scrape_protocols.as_deref());
+        let defaults = Defaults {
+            accept: accepted.unwrap_or_else(|| accept(&ScrapeProtocol::ALL)),
+            extra_metrics: raw.extra_scrape_metrics.unwrap_or(false),
+            body_max: body_max(sheet, "global", raw.body_size_limit.as_ref()).unwrap_or(BODY_MAX),
+            limits: limits!(raw, Limits::default()),
+        };
+        Self { global, defaults, names: BTreeSet::new(), secrets, clients }
     }
-    builder.build()
-}
 
-/// Whether a text is a host with or without a port, and nothing else.
-fn is_address(sheet: &mut Sheet, path: &str, address: &Text) -> bool {
-    let text = address.value.as_str();
-    let (what, hint) = if text.is_empty() {
-        ("the address is empty".to_owned(), None)
-    } else if let Some((scheme, _)) = text.split_once("://") {
-        let hint = format!("write `host:port`, and set `scheme: {scheme}` for the job");
-        (format!("`{text}` is a URL, not an address"), Some(hint))
-    } else if text.contains("${") {
-        ("`${NAME}` can be used in secrets only".to_owned(), None)
-    } else if let Some((host, tail)) = text.split_once('/') {
-        let hint = format!("write `{host}`, and set `metrics_path: /{tail}` for the job");
-        (format!("`{text}` has a path"), Some(hint))
-    } else {
-        match Url::parse(&format!("http://{text}/")) {
-            Ok(url)
-                if url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !text.contains('@') =>
-            {
-                return true;
+    /// The same for jobs whose paths are relative to another directory.
+    pub(super) fn in_directory(&mut self, directory: &'b Path) -> &mut Self {
+        self.secrets.directory = directory;
+        self
+    }
+
+    /// Checks a list of jobs, those of another file among them.
+    pub(super) fn jobs(&mut self, sheet: &mut Sheet, raw: &[Spanned<RawScrapeConfig>], jobs: &mut Vec<ScrapeJob>) {
+        for (index, raw) in raw.iter().enumerate() {
+            let name = raw.value.job_name.as_ref().map_or("", |name| name.value.as_str());
+            let path =
+                if name.is_empty() { format!("scrape_configs[{index}]") } else { format!("scrape_configs[{name}]") };
+            if name.is_empty() {
+                if !sheet.is_wounded(raw.defined, "job_name") {
+                    sheet.note(raw, &path, "the job has no `job_name`");
+                }
+            } else if !self.names.insert(name.to_owned()) {
+                let spot = raw.value.job_name.as_ref().map_or(raw.defined, |name| name.defined);
+                sheet.note(spot, &path, "a job of this name stands above");
             }
-            Ok(_) => (format!("`{text}` is not an address"), None),
-            Err(error) => (format!("`{text}` is not an address: {error}"), None),
+            sheet.refuse(&path, raw.value.not_yet());
+            jobs.push(self.job(sheet, &path, name, &raw.value));
         }
-    };
-    sheet.note(address, path, what).hint = hint.or_else(|| Some("write `host:port`".to_owned()));
-    false
+    }
+
+    fn job(&mut self, sheet: &mut Sheet, path: &str, name: &str, raw: &RawScrapeConfig) -> ScrapeJob {
+        let (interval, timeout) = self.times(sheet, path, raw);
+        let scheme = raw.scheme.as_ref().map_or("http", |scheme| scheme.value.as_str());
+        if let Some(text) = raw.scheme.as_ref().filter(|_| !matches!(scheme, "http" | "https")) {
+            sheet.note(text, &format!("{path}.scheme"), format!("expected `http` or `https`, found `{scheme}`"));
+        }
+        let metrics_path = raw.metrics_path.as_ref().map_or("/metrics", |path| path.value.as_str());
+        if let Some(text) = raw.metrics_path.as_ref().filter(|_| !metrics_path.starts_with('/')) {
+            sheet.note(text, &format!("{path}.metrics_path"), "a path begins with `/`");
+        } else if let Some(text) = raw.metrics_path.as_ref().filter(|_| metrics_path.contains(['?', '#'])) {
+            sheet.note(text, &format!("{path}.metrics_path"), "a path holds neither `?` nor `#`").hint =
+                metrics_path.contains('?').then(|| "what stands behind `?` goes into `params`".to_owned());
+        }
+        schemes(sheet, path, raw.metric_name_validation_scheme.as_ref(), raw.metric_name_escaping_scheme.as_ref());
+        let limits = limits!(raw, self.defaults.limits);
+        let rules = |sheet: &mut Sheet, setting: &str, list: &Option<Vec<_>>| {
+            relabel::rules(sheet, &format!("{path}.{setting}"), list.as_deref().unwrap_or_default())
+        };
+        let relabel = rules(sheet, "relabel_configs", &raw.relabel_configs);
+        let intake = IntakeOptions {
+            honor_labels: raw.honor_labels.unwrap_or(false),
+            honor_timestamps: raw.honor_timestamps.unwrap_or(true),
+            track_timestamps_staleness: raw.track_timestamps_staleness.unwrap_or(false),
+            sample_limit: limits.samples,
+            label_limit: limits.labels,
+            label_name_length_limit: limits.label_names,
+            label_value_length_limit: limits.label_values,
+            metric_relabel: rules(sheet, "metric_relabel_configs", &raw.metric_relabel_configs),
+            extra_metrics: raw.extra_scrape_metrics.unwrap_or(self.defaults.extra_metrics),
+        };
+        let ask = Ask {
+            client: client(sheet, path, &http_settings!(raw), self.secrets, self.clients),
+            accept: protocols(sheet, path, raw.scrape_protocols.as_deref())
+                .unwrap_or_else(|| self.defaults.accept.clone()),
+            fallback: fallback(sheet, path, raw.fallback_scrape_protocol.as_ref()),
+            compress: raw.enable_compression.unwrap_or(true),
+            body_max: body_max(sheet, path, raw.body_size_limit.as_ref()).unwrap_or(self.defaults.body_max),
+        };
+        ScrapeJob {
+            name: name.to_owned(),
+            discoveries: discoveries(sheet, path, raw, self.secrets, self.clients),
+            scheme: scheme.to_owned(),
+            metrics_path: metrics_path.to_owned(),
+            params: params(raw),
+            interval,
+            timeout,
+            relabel,
+            intake: Arc::new(intake),
+            ask: Arc::new(ask),
+            target_limit: limits.targets,
+            keep_dropped_targets: limits.dropped_targets,
+        }
+    }
+
+    fn times(&self, sheet: &mut Sheet, path: &str, raw: &RawScrapeConfig) -> (Duration, Duration) {
+        let interval = positive_duration(sheet, &format!("{path}.scrape_interval"), raw.scrape_interval.as_ref())
+            .unwrap_or(self.global.scrape_interval);
+        let timeout_path = format!("{path}.scrape_timeout");
+        let timeout = positive_duration(sheet, &timeout_path, raw.scrape_timeout.as_ref());
+        if let Some(text) = raw.scrape_timeout.as_ref().filter(|_| timeout.is_some_and(|timeout| timeout > interval)) {
+            sheet.note(text, &timeout_path, "must not be longer than the job's scrape interval");
+        }
+        (interval, timeout.unwrap_or(self.global.scrape_timeout.min(interval)))
+    }
+}
+
+fn params(raw: &RawScrapeConfig) -> BTreeMap<String, Vec<String>> {
+    let pairs = raw.params.iter().flat_map(|params| &params.0);
+    let texts = |values: &[Text]| values.iter().map(|value| value.value.clone()).collect();
+    pairs.map(|(name, values)| (name.value.clone(), texts(values))).collect()
+}
+
+/// Names may hold any UTF-8, and are taken as they come; the other schemes are not there.
+fn schemes(sheet: &mut Sheet, path: &str, validation: Option<&Text>, escaping: Option<&Text>) {
+    let settings = [
+        ("metric_name_validation_scheme", "utf8", validation),
+        ("metric_name_escaping_scheme", "allow-utf-8", escaping),
+    ];
+    for (setting, known, text) in settings {
+        if let Some(text) = text.filter(|text| text.value != known) {
+            let what = format!("`{}` is not supported: names are taken as they come", text.value);
+            sheet.note(text, &format!("{path}.{setting}"), what).hint =
+                Some(format!("write `{known}`, or leave it out"));
+        }
+    }
+}
+
+/// What Prometheus calls the one protocol that we do not read.
+const PROTOBUF: &str = "PrometheusProto";
+
+/// The `Accept` header for a list of protocols. Protobuf may be in it, and is left out.
+fn protocols(sheet: &mut Sheet, path: &str, raw: Option<&[Text]>) -> Option<String> {
+    let raw = raw?;
+    let path = format!("{path}.scrape_protocols");
+    let mut protocols = Vec::new();
+    for text in raw {
+        match ScrapeProtocol::ALL.into_iter().find(|protocol| protocol.name() == text.value) {
+            Some(protocol) if protocols.contains(&protocol) => {
+                sheet.note(text, &path, format!("`{}` is listed twice", text.value));
+            }
+            Some(protocol) => protocols.push(protocol),
+            None if text.value == PROTOBUF => {}
+            None => unknown_protocol(sheet, &path, text),
+        }
+    }
+    if let Some(text) = raw.first().filter(|_| raw.iter().all(|text| text.value == PROTOBUF)) {
+        sheet.note(text, &path, "protobuf is not read, and nothing else is listed").hint =
+            Some(format!("add `{}`", ScrapeProtocol::Text0.name()));
+    }
+    (!protocols.is_empty()).then(|| accept(&protocols))
+}
+
+fn unknown_protocol(sheet: &mut Sheet, path: &str, text: &Text) {
+    let names = ScrapeProtocol::ALL.map(ScrapeProtocol::name);
+    let hint = did_you_mean(&text.value, names).unwrap_or_else(|| format!("protocols: {}", names.join(", ")));
+    sheet.note(text, path, format!("there is no protocol `{}`", text.value)).hint = Some(hint);
+}
+
+fn fallback(sheet: &mut Sheet, path: &str, text: Option<&Text>) -> Option<PageFormat> {
+    let text = text?;
+    let known = ScrapeProtocol::ALL.into_iter().find(|protocol| protocol.name() == text.value);
+    if known.is_none() {
+        unknown_protocol(sheet, &format!("{path}.fallback_scrape_protocol"), text);
+    }
+    known.map(ScrapeProtocol::format)
+}
+
+fn body_max(sheet: &mut Sheet, path: &str, text: Option<&Text>) -> Option<usize> {
+    let text = text?;
+    match parse_bytes(&text.value) {
+        Some(bytes) => Some(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        None => {
+            let what = format!("`{}` is not a number of bytes", text.value);
+            sheet.note(text, &format!("{path}.body_size_limit"), what).hint =
+                Some("write it like `512MB`, `64KB` or `0` for no limit".to_owned());
+            None
+        }
+    }
 }

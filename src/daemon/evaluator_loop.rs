@@ -6,12 +6,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::{self, Clock, Stopwatch};
 use crate::engine::Event;
 use crate::evaluator::{
-    Answered, Evaluator, EvaluatorSpec, GroupView, Queried, QuestionId, Scrape, ScrapeReport, TargetView, Transitions,
+    Answered, Evaluator, EvaluatorSpec, GroupView, Queried, QuestionId, Scrape, ScrapeReport, ScrapeTarget, TargetView,
+    Transitions,
 };
 use crate::model::{TargetId, Timestamp};
 use crate::promql::EvalError;
-use crate::source::RemoteAnswer;
-use crate::telemetry::{QueueLabel, ResultLabel, Telemetry};
+use crate::source::{RemoteAnswer, TargetsChanged};
+use crate::telemetry::{QueueLabel, ReasonLabel, ResultLabel, Telemetry};
 use crate::web::QueryRequest;
 
 use super::engine_loop::{EngineCommand, EngineReload};
@@ -21,6 +22,8 @@ use super::means::Remote;
 pub(super) enum EvaluatorCommand {
     /// Take this in.
     Scrape(Scrape),
+    /// These are the targets from now on.
+    SetTargets(Vec<ScrapeTarget>),
     /// A question was answered.
     Answer(QuestionId, Result<Answered, String>),
     /// Say that you are there.
@@ -33,6 +36,12 @@ pub(super) enum EvaluatorCommand {
     Targets(oneshot::Sender<Vec<TargetView>>),
     /// Go on with another configuration, and hand on the engine's.
     Reload(Box<EvaluatorReload>),
+}
+
+impl From<TargetsChanged> for EvaluatorCommand {
+    fn from(change: TargetsChanged) -> Self {
+        Self::SetTargets(change.targets)
+    }
 }
 
 impl From<Scrape> for EvaluatorCommand {
@@ -197,6 +206,10 @@ impl EvaluatorLoop {
                 self.count(&report);
                 log_scrape(&scrape.target, before.as_deref(), &report);
             }
+            EvaluatorCommand::SetTargets(targets) => {
+                tracing::info!(targets = targets.len(), "these are the targets from now on");
+                self.evaluator.set_targets(targets, self.clock.now());
+            }
             EvaluatorCommand::Answer(id, answer) => {
                 let transitions = self.evaluator.apply(id, answer, self.clock.now());
                 self.report(&transitions);
@@ -228,7 +241,11 @@ impl EvaluatorLoop {
         let result = if report.error.is_none() { "ok" } else { "error" };
         self.telemetry.scrapes.get_or_create(&ResultLabel { result }).inc();
         self.telemetry.scrape_samples.inc_by(report.samples as u64);
-        self.telemetry.service.samples_dropped.inc_by(report.dropped as u64);
+        let dropped =
+            [("duplicate", report.duplicates), ("out_of_order", report.out_of_order), ("in_future", report.in_future)];
+        for (reason, count) in dropped.into_iter().filter(|(_, count)| *count > 0) {
+            self.telemetry.service.samples_dropped.get_or_create(&ReasonLabel { reason }).inc_by(count as u64);
+        }
         self.telemetry.service.series_refused.inc_by(report.refused as u64);
         self.telemetry.series.set(gauge(self.evaluator.series_count()));
         self.telemetry.service.series_bytes.set(gauge(self.evaluator.memory_bytes()));

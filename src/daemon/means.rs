@@ -15,6 +15,8 @@ use super::secrets::{self, SecretsMissing};
 pub(super) struct Means {
     /// Carries what is told.
     pub(super) transport: Transport,
+    /// Makes calls under the settings that jobs have.
+    pub(super) clients: HttpClients,
     /// Answers what rules ask.
     pub(super) remote: Remote,
 }
@@ -49,6 +51,6 @@ impl Means {
             sources: RemoteSources::new(config.apis.iter().cloned(), &clients, telemetry),
             within: asking.max().unwrap_or(config.evaluation_interval),
         };
-        Ok(Self { transport: Transport::new(clients), remote })
+        Ok(Self { transport: Transport::new(clients.clone()), clients, remote })
     }
 }

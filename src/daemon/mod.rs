@@ -14,7 +14,6 @@ mod evaluator_loop;
 mod means;
 mod reload;
 mod run;
-mod scrapers;
 mod secrets;
 mod watch;
 

@@ -14,8 +14,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::evaluator::EvaluatorSpec;
 use crate::model::{Place, Problem, Problems, Timestamp};
 use crate::receiver::Endpoint;
+use crate::source::Scrapes;
 use crate::telemetry::{ResultLabel, Telemetry};
 use crate::transport::HttpClient;
 use crate::web::{Loaded, Refused, Status};
@@ -24,7 +26,6 @@ use super::config_file::{ConfigFile, Loading, Seen};
 use super::engine_loop::EngineReload;
 use super::evaluator_loop::{EvaluatorCommand, EvaluatorReload};
 use super::means::Means;
-use super::scrapers::Scrapers;
 
 /// How often it is looked whether a file has changed. A change counts when it is there twice, so that whoever writes
 /// several files, or exchanges a link, has come to the end.
@@ -119,7 +120,7 @@ pub(super) struct Reloader {
     pub(super) seen: Seen,
     pub(super) is_watching: bool,
     pub(super) http: HttpClient,
-    pub(super) scrapers: Scrapers,
+    pub(super) scrapes: Scrapes,
     pub(super) evaluator: mpsc::WeakSender<EvaluatorCommand>,
     pub(super) status: Arc<Status>,
     pub(super) telemetry: Telemetry,
@@ -197,7 +198,8 @@ impl Reloader {
         let loaded = loaded(&config, shown, self.clock.now());
         let (done, is_done) = oneshot::channel();
         let reload = EvaluatorReload {
-            spec: config.evaluator_spec(),
+            // The targets that discovery has found stay, as far as their jobs do.
+            spec: EvaluatorSpec { targets: self.scrapes.expected(&config.scrape), ..config.evaluator_spec() },
             remote: means.remote,
             engine: Box::new(EngineReload { spec: config.engine_spec(), transport: means.transport }),
             done,
@@ -206,7 +208,7 @@ impl Reloader {
         let evaluator = self.evaluator.upgrade().ok_or_else(stopping)?;
         evaluator.send(EvaluatorCommand::Reload(Box::new(reload))).await.map_err(|_| stopping())?;
         is_done.await.map_err(|_| stopping())?;
-        self.scrapers.set(&config.scrape);
+        self.scrapes.reload(config.scrape.clone(), means.clients).await;
         count(&config, &loaded, &self.telemetry);
         warn_of(&config);
         Ok(loaded)

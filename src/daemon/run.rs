@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, Note};
 use crate::evaluator::Evaluator;
+use crate::source::Scrapes;
 use crate::state::{SqliteState, StateError};
 use crate::telemetry::Telemetry;
 use crate::transport::{HttpClient, HttpClientError};
@@ -28,7 +29,6 @@ use super::engine_loop::{EngineCommand, EngineLoop};
 use super::evaluator_loop::{EvaluatorCommand, EvaluatorLoop, QueryCommand};
 use super::means::{Means, MeansError};
 use super::reload::{self, Fixed, RELOADS_WAITING_MAX, Reloader, Reloads};
-use super::scrapers::Scrapers;
 use super::watch::Watch;
 
 /// How many scrapes may wait for the evaluator. When it is behind, scrapers wait too.
@@ -171,8 +171,9 @@ impl Daemon {
         let engine_task = tokio::task::spawn_blocking(move || engine_loop.run());
         let evaluator_task = tokio::task::spawn_blocking(move || evaluator_loop.run());
 
-        let mut scrapers = Scrapers::new(http.clone(), clock.clone(), evaluator_in.clone());
-        scrapers.set(&config.scrape);
+        let (jobs, out) = (config.scrape.clone(), evaluator_in.clone());
+        let scrapes = Scrapes::start(jobs, means.clients, clock.clone(), telemetry.clone(), out);
+        let scrapes_watch = scrapes.watch();
         let (file, seen) = service.file.unzip();
         let reloader = Reloader {
             file,
@@ -183,7 +184,7 @@ impl Daemon {
             seen: seen.unwrap_or_default(),
             is_watching: service.is_watching,
             http,
-            scrapers,
+            scrapes,
             evaluator: evaluator_in.downgrade(),
             status: status.clone(),
             telemetry: telemetry.clone(),
@@ -200,6 +201,8 @@ impl Daemon {
             clock: clock.clone(),
             status: status.clone(),
             external_labels: config.external_labels.clone(),
+            scrapes: scrapes_watch,
+            external_url: config.external_url.clone(),
         };
         let web = Web { requests: watch.start(), is_ready: is_ready.clone(), telemetry, status, clock };
         let (stop_web, stopped) = oneshot::channel::<()>();
@@ -210,7 +213,7 @@ impl Daemon {
         tracing::info!(
             %address,
             data_dir = %data_dir.display(),
-            targets = config.scrape.len(),
+            jobs = config.scrape.len(),
             groups = config.groups.len(),
             rules = config.groups.iter().map(|group| group.rules.len()).sum::<usize>(),
             integrations = config.receivers.len(),

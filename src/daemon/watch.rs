@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::model::Labels;
+use crate::source::ScrapesWatch;
 use crate::web::{Looked, QueryReply, QueryRequest, Status, Unanswered, View, WebRequest};
 
 use super::engine_loop::EngineCommand;
@@ -38,6 +39,8 @@ pub(super) struct Watch {
     pub(super) clock: Clock,
     pub(super) status: Arc<Status>,
     pub(super) external_labels: Labels,
+    pub(super) scrapes: ScrapesWatch,
+    pub(super) external_url: String,
 }
 
 /// How many of each kind of request are answered at once.
@@ -81,9 +84,10 @@ impl Watch {
             WebRequest::Groups(reply) => {
                 in_turn(&turns.views, reply, async move { watch.ask_evaluator(EvaluatorCommand::Groups).await })
             }
-            WebRequest::Targets(reply) => {
-                in_turn(&turns.views, reply, async move { watch.ask_evaluator(EvaluatorCommand::Targets).await })
-            }
+            WebRequest::Targets(reply) => in_turn(&turns.views, reply, async move {
+                let seen = watch.ask_evaluator(EvaluatorCommand::Targets).await?;
+                Ok(watch.scrapes.targets(&seen, &watch.external_url))
+            }),
             WebRequest::Query(query, reply) => self.query(query, reply),
             WebRequest::Reload(reply) => {
                 in_turn(&turns.reloads, reply, async move { Ok(watch.reloads.reload(Cause::Request).await) })
@@ -182,6 +186,8 @@ mod tests {
 
     fn watch(evaluator: &mpsc::Sender<EvaluatorCommand>, engine: &mpsc::Sender<EngineCommand>) -> Watch {
         Watch {
+            scrapes: ScrapesWatch::default(),
+            external_url: String::new(),
             evaluator: evaluator.downgrade(),
             queries: mpsc::channel(1).0.downgrade(),
             engine: engine.downgrade(),

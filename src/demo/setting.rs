@@ -72,9 +72,10 @@ mod tests {
         let [slack, pagerduty, rollback] = receivers.map(|(_, port)| here(port));
         let addresses = Addresses { targets: targets.clone(), slack, pagerduty, rollback };
         let config = config(&addresses, &Keys::new(Timestamp::from_millis(1))).unwrap_or_else(|why| panic!("{why}"));
-        assert_eq!(config.scrape.len(), targets.len());
+        let scraped = config.static_targets();
+        assert_eq!(scraped.len(), targets.len());
         for (service, track, address) in targets {
-            let target = config.scrape.iter().find(|target| target.url == format!("http://{address}/metrics"));
+            let target = scraped.iter().find(|target| target.url == format!("http://{address}/metrics"));
             let labels = &target.unwrap_or_else(|| panic!("nobody scrapes {address}")).labels;
             assert_eq!((labels.get("service"), labels.get("track")), (service, track.as_str()));
         }

@@ -1,14 +1,18 @@
 //! From a scraped page to samples in the store.
 //!
 //! A page counts whole or not at all. The raw text of a series is the key of a cache, so that a line seen before costs
-//! one look-up; a series that no rule selects is remembered as such and never stored.
+//! one comparison: targets write their series in the same order each time, and so each series knows the one that came
+//! after it last time. A series that no rule selects, or that relabeling drops, is remembered as such and never stored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::exposition::{Entry, Malformed, MetricKind, Scanner, parse_series_as};
-use crate::model::{Labels, METRIC_NAME, Sample, TargetId, Timestamp, stale_nan};
+use crate::exposition::{Entry, MetricKind, Scanner};
+use crate::model::{Labels, Sample, TargetId, Timestamp, stale_nan};
 use crate::store::{Append, Origin, SeriesId, Store};
+
+use super::exposed::{self, IntakeOptions, Refused, report_labels};
 
 /// How far in the future a sample's own time may lie, as in Prometheus. One from the next century would make every true one
 /// out of order.
@@ -27,6 +31,8 @@ pub struct ScrapeTarget {
     pub interval: Duration,
     /// How long it may take to answer.
     pub timeout: Duration,
+    /// How its pages are taken in.
+    pub intake: Arc<IntakeOptions>,
 }
 
 /// What came of asking a target.
@@ -39,80 +45,191 @@ pub struct Scrape {
     /// How long it took.
     pub took: Duration,
     /// The page, or why there is none.
-    pub page: Result<String, String>,
+    pub page: Result<Page, PageError>,
+}
+
+/// A page as a target exposes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// What it says.
+    pub text: String,
+    /// What it is written in.
+    pub format: PageFormat,
+}
+
+/// What a page is written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PageFormat {
+    /// The text format.
+    #[default]
+    Text,
+    /// OpenMetrics.
+    OpenMetrics,
+}
+
+/// A page in the text format.
+impl From<String> for Page {
+    fn from(text: String) -> Self {
+        Self { text, format: PageFormat::Text }
+    }
+}
+
+/// Why there is no page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PageError {
+    /// In one line.
+    pub why: String,
+    /// Whether there is one and it is larger than it may be.
+    pub is_too_large: bool,
+}
+
+impl From<String> for PageError {
+    fn from(why: String) -> Self {
+        Self { why, is_too_large: false }
+    }
 }
 
 /// What a scrape brought.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ScrapeReport {
-    /// Sample lines on the page.
+    /// Sample lines on the page; of one that does not count, those that were read.
     pub samples: usize,
+    /// Those of them that relabeling leaves.
+    pub relabeled: usize,
     /// Samples stored.
     pub stored: usize,
-    /// Series that some rule selects and that were new.
+    /// Series that the last pages did not have, selected by a rule or not.
     pub added: usize,
-    /// Samples dropped because their series came twice, went back in time or lie in the future.
+    /// Samples dropped, for one of the three reasons below.
     pub dropped: usize,
+    /// Samples whose series came twice, or whose moment has another value already.
+    pub duplicates: usize,
+    /// Samples that are older than what is there.
+    pub out_of_order: usize,
+    /// Samples that lie more than ten minutes in the future.
+    pub in_future: usize,
     /// New series that a rule selects and that were refused, because the store is full.
     pub refused: usize,
     /// Why it failed, if it did.
     pub error: Option<String>,
 }
 
+/// What becomes of a series' samples.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    /// They go there.
+    Stored(SeriesId),
+    /// No rule selects the series, or the store had no room for it.
+    Unwanted,
+    /// Relabeling drops the series.
+    Dropped,
+}
+
 /// A series of a target as the last pages had it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Known {
-    /// Where its samples go; `None` when no rule selects it.
-    id: Option<SeriesId>,
+    /// Its raw text, which is its key; empty when the place is free.
+    text: Arc<str>,
+    fate: Fate,
     /// The last scrape that had it.
-    seen: u64,
+    seen: u32,
+    /// The series that came after it on the last page.
+    next: u32,
     /// Whether its end is to be marked when it is missing: it was there, without a time of its own.
     is_live: bool,
 }
+
+/// A sample of the page under way: where its series is known, and what was measured.
+struct Pending {
+    at: Option<Timestamp>,
+    value: f64,
+    known: u32,
+}
+
+/// A place among the known series that there is not.
+const NOWHERE: u32 = u32::MAX;
 
 /// What is remembered of a target between scrapes.
 #[derive(Debug)]
 pub(super) struct Intake {
     target: ScrapeTarget,
-    scrapes: u64,
-    known: HashMap<Box<str>, Known>,
+    scrapes: u32,
+    known: Vec<Known>,
+    free: Vec<u32>,
+    by_text: HashMap<Arc<str>, u32>,
+    /// The series that came first on the last page.
+    first: u32,
+    /// Series under labels that the target no longer has: they end when the next scrape does not bring them.
+    parting: Vec<SeriesId>,
+    /// What we wrote about the target itself at the last scrape.
+    reports: Vec<SeriesId>,
     pub(super) last: Option<(Timestamp, Duration, ScrapeReport)>,
 }
 
 impl Intake {
     pub(super) fn new(target: ScrapeTarget) -> Self {
-        Self { target, scrapes: 0, known: HashMap::new(), last: None }
+        Self {
+            target,
+            scrapes: 0,
+            known: Vec::new(),
+            free: Vec::new(),
+            by_text: HashMap::new(),
+            first: NOWHERE,
+            parting: Vec::new(),
+            reports: Vec::new(),
+            last: None,
+        }
     }
 
     pub(super) fn target(&self) -> &ScrapeTarget {
         &self.target
     }
 
+    /// Goes on with another description of the same target. Where its series get other labels, those under the old ones
+    /// end with the next scrape.
+    pub(super) fn set_target(&mut self, target: ScrapeTarget) {
+        if self.target.labels != target.labels {
+            self.parting.append(&mut self.reports);
+        }
+        if self.target.labels != target.labels || self.target.intake != target.intake {
+            self.parting.extend(self.known.iter().filter(|known| known.is_live).filter_map(Known::id));
+            self.known.clear();
+            self.free.clear();
+            self.by_text.clear();
+            self.first = NOWHERE;
+        }
+        self.target = target;
+    }
+
     /// Forgets where the samples of these series go, after the store has dropped them.
-    pub(super) fn forget(&mut self, dropped: &std::collections::HashSet<SeriesId>) {
-        self.known.retain(|_, known| known.id.is_none_or(|id| !dropped.contains(&id)));
+    pub(super) fn forget(&mut self, dropped: &HashSet<SeriesId>) {
+        self.parting.retain(|id| !dropped.contains(id));
+        self.reports.retain(|id| !dropped.contains(id));
+        self.release(|known| known.id().is_some_and(|id| dropped.contains(&id)));
     }
 
     /// Forgets which series nobody wanted, so that the next scrape asks again: someone may want them now.
     pub(super) fn forget_unwanted(&mut self) {
-        self.known.retain(|_, known| known.id.is_some());
-    }
-
-    /// Goes on with the same target, asked in another way.
-    pub(super) fn set_target(&mut self, target: ScrapeTarget) {
-        self.target = target;
+        self.release(|known| known.fate == Fate::Unwanted);
     }
 
     /// Stores a scrape and what it says of the target itself.
     pub(super) fn take_in(&mut self, store: &mut Store, scrape: &Scrape) -> ScrapeReport {
         self.scrapes += 1;
+        let mut report = ScrapeReport::default();
         let result = match &scrape.page {
-            Ok(page) => self.store_page(store, page, scrape.at).map_err(|malformed| malformed.to_string()),
-            Err(why) => Err(why.clone()),
+            Ok(page) => self.store_page(store, page, scrape.at, &mut report).map_err(|refused| refused.to_string()),
+            Err(error) => Err(error.why.clone()),
         };
-        self.end_missing(store, scrape.at);
-        store.record_scrape(&self.target.id, scrape.at, result.is_ok(), self.next_by(scrape.at));
-        let report = result.unwrap_or_else(|why| ScrapeReport { error: Some(why), ..ScrapeReport::default() });
+        let is_ok = result.is_ok();
+        if !is_ok {
+            // Whatever was found on the page before it turned out not to count was not seen.
+            self.scrapes += 1;
+        }
+        self.end_missing(store, scrape.at, is_ok);
+        store.record_scrape(&self.target.id, scrape.at, is_ok, self.next_by(scrape.at));
+        report.dropped = report.duplicates + report.out_of_order + report.in_future;
+        report.error = result.err();
         self.store_report(store, scrape, &report);
         self.last = Some((scrape.at, scrape.took, report.clone()));
         report
@@ -125,113 +242,440 @@ impl Intake {
         at + interval + self.target.timeout.min(interval) + interval / 2
     }
 
-    fn store_page(&mut self, store: &mut Store, page: &str, at: Timestamp) -> Result<ScrapeReport, Malformed> {
+    fn store_page(
+        &mut self,
+        store: &mut Store,
+        page: &Page,
+        at: Timestamp,
+        report: &mut ScrapeReport,
+    ) -> Result<(), Refused> {
+        let options = self.target.intake.clone();
+        let scanner = match page.format {
+            PageFormat::Text => Scanner::new(&page.text),
+            PageFormat::OpenMetrics => Scanner::openmetrics(&page.text),
+        };
         let mut kind = MetricKind::Untyped;
-        let mut lines = Vec::new();
-        for entry in Scanner::new(page) {
-            match entry? {
-                Entry::Sample(line) => lines.push((line, kind)),
-                Entry::Type { kind: declared, .. } => kind = declared,
-            }
-        }
-        // The page is sound: from here on nothing fails.
-        let mut report = ScrapeReport { samples: lines.len(), ..ScrapeReport::default() };
-        for (line, kind) in lines {
-            let scrapes = self.scrapes;
-            let known = match self.known.get_mut(line.series) {
-                Some(known) if known.seen == scrapes && line.at.is_none() => {
-                    report.dropped += 1;
+        let mut pending = Vec::with_capacity(self.known.len());
+        // New series, with their labels: stored once the page has turned out to count.
+        let mut new: Vec<(u32, Option<Labels>)> = Vec::new();
+        let mut previous = NOWHERE;
+        for entry in scanner {
+            let line = match entry? {
+                Entry::Sample(line) => line,
+                Entry::Type { kind: declared, .. } => {
+                    kind = declared;
                     continue;
                 }
+            };
+            report.samples += 1;
+            let known = match self.find(line.series, previous) {
                 Some(known) => known,
                 None => {
-                    let labels = series_labels(line.series, kind, &self.target.labels)?;
-                    let id = store.series_for(&labels, &Origin::Scraped(self.target.id.clone()));
-                    report.added += usize::from(id.is_some());
-                    let known = Known { id, seen: 0, is_live: false };
-                    self.known.entry(line.series.into()).or_insert(known)
+                    let is_creation = page.format == PageFormat::OpenMetrics && is_creation_time(line.series, kind);
+                    let labels = if is_creation {
+                        None
+                    } else {
+                        exposed::labels(line.series, kind, &self.target.labels, &options)?
+                    };
+                    let known =
+                        self.remember(line.series, if labels.is_some() { Fate::Unwanted } else { Fate::Dropped });
+                    new.push((known, labels));
+                    known
                 }
             };
-            known.seen = scrapes;
-            known.is_live = line.at.is_none();
-            if line.at.is_some_and(|sampled_at| sampled_at > at + FUTURE_MAX) {
-                report.dropped += 1;
+            match self.known.get_mut(previous as usize) {
+                Some(before) => before.next = known,
+                None => self.first = known,
+            }
+            previous = known;
+            let is_dropped = self.known[known as usize].fate == Fate::Dropped;
+            report.relabeled += usize::from(!is_dropped);
+            let at = if options.honor_timestamps { line.at } else { None };
+            pending.push(Pending { at, value: line.value, known });
+        }
+        if options.sample_limit > 0 && report.relabeled > options.sample_limit {
+            return Err(Refused::Samples { limit: options.sample_limit });
+        }
+        // The page counts: from here on nothing fails.
+        let origin = Origin::Scraped(self.target.id.clone());
+        for (known, labels) in new {
+            let Some(labels) = labels else { continue };
+            report.added += 1;
+            if let Some(id) = store.series_for(&labels, &origin) {
+                self.known[known as usize].fate = Fate::Stored(id);
+            }
+        }
+        for Pending { at: own, value, known } in pending {
+            let known = &mut self.known[known as usize];
+            let is_again = std::mem::replace(&mut known.seen, self.scrapes) == self.scrapes;
+            if known.fate == Fate::Dropped {
                 continue;
             }
-            if let Some(id) = known.id {
-                match store.append(id, Sample { at: line.at.unwrap_or(at), value: line.value }) {
+            if is_again && own.is_none() {
+                report.duplicates += 1;
+                continue;
+            }
+            known.is_live = own.is_none() || options.track_timestamps_staleness;
+            if own.is_some_and(|own| own > at + FUTURE_MAX) {
+                report.in_future += 1;
+                continue;
+            }
+            if let Fate::Stored(id) = known.fate {
+                match store.append(id, Sample { at: own.unwrap_or(at), value }) {
                     Append::Stored => report.stored += 1,
-                    Append::Duplicate | Append::OutOfOrder => report.dropped += 1,
+                    // A target that repeats its own time and value says nothing new, and nothing wrong.
+                    Append::Duplicate if own.is_some() && has_value(store, id, value) => {}
+                    Append::Duplicate => report.duplicates += 1,
+                    Append::OutOfOrder => report.out_of_order += 1,
                 }
             }
         }
-        Ok(report)
+        Ok(())
     }
 
-    /// Marks the end of every series that this scrape did not have, and forgets those that were not there before either.
-    fn end_missing(&mut self, store: &mut Store, at: Timestamp) {
+    /// The place of a series, looked for first behind the one before it.
+    fn find(&self, series: &str, previous: u32) -> Option<u32> {
+        let guess = self.known.get(previous as usize).map_or(self.first, |before| before.next);
+        match self.known.get(guess as usize) {
+            Some(known) if *known.text == *series => Some(guess),
+            _ => self.by_text.get(series).copied(),
+        }
+    }
+
+    /// Takes in a series that was not known.
+    fn remember(&mut self, series: &str, fate: Fate) -> u32 {
+        let text: Arc<str> = series.into();
+        let known = Known { text: text.clone(), fate, seen: 0, next: NOWHERE, is_live: false };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.known[place as usize] = known;
+                place
+            }
+            None => {
+                self.known.push(known);
+                // A page of four billion series does not fit into memory.
+                u32::try_from(self.known.len() - 1).unwrap_or(NOWHERE)
+            }
+        };
+        self.by_text.insert(text, place);
+        place
+    }
+
+    /// Marks the end of every series that this scrape did not have, and, when the page counted, forgets those that were not
+    /// there before either.
+    fn end_missing(&mut self, store: &mut Store, at: Timestamp, is_ok: bool) {
         let scrapes = self.scrapes;
-        self.known.retain(|_, known| {
-            if known.seen == scrapes {
-                return true;
+        let mut has_gone = false;
+        for known in &mut self.known {
+            if known.seen == scrapes || known.text.is_empty() {
+                continue;
             }
-            if known.is_live
-                && let Some(id) = known.id
-            {
-                store.append(id, Sample { at, value: stale_nan() });
+            if known.is_live {
+                known.is_live = false;
+                if let Fate::Stored(id) = known.fate {
+                    store.append(id, Sample { at, value: stale_nan() });
+                }
+            } else {
+                has_gone = true;
             }
-            std::mem::replace(&mut known.is_live, false)
-        });
+        }
+        for id in std::mem::take(&mut self.parting) {
+            store.append(id, Sample { at, value: stale_nan() });
+        }
+        if has_gone && is_ok {
+            // Those that have just ended are kept for one more page.
+            let gone_before = scrapes.saturating_sub(1);
+            self.release(|known| known.seen < gone_before && !known.is_live);
+        } else if has_gone {
+            // New on a page that did not count.
+            self.release(|known| known.seen == 0);
+        }
     }
 
-    fn store_report(&self, store: &mut Store, scrape: &Scrape, report: &ScrapeReport) {
+    /// Forgets some series.
+    fn release(&mut self, gone: impl Fn(&Known) -> bool) {
+        for (place, known) in (0..).zip(&mut self.known) {
+            if !known.text.is_empty() && gone(known) {
+                let text = std::mem::replace(&mut known.text, Arc::from(""));
+                self.by_text.remove(&text);
+                known.is_live = false;
+                known.fate = Fate::Unwanted;
+                self.free.push(place);
+            }
+        }
+    }
+
+    fn store_report(&mut self, store: &mut Store, scrape: &Scrape, report: &ScrapeReport) {
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let count = |count: usize| count as f64;
+        let body = match &scrape.page {
+            Ok(page) => count(page.text.len()),
+            Err(error) if error.is_too_large => -1.0,
+            Err(_) => 0.0,
+        };
         let rows = [
-            ("up", if report.error.is_none() { 1.0 } else { 0.0 }),
-            ("scrape_duration_seconds", scrape.took.as_secs_f64()),
-            ("scrape_samples_scraped", count(report.samples)),
-            ("scrape_samples_post_metric_relabeling", count(report.samples)),
-            ("scrape_series_added", count(report.added)),
+            if report.error.is_none() { 1.0 } else { 0.0 },
+            scrape.took.as_secs_f64(),
+            count(report.samples),
+            count(report.relabeled),
+            count(report.added),
+            self.target.timeout.as_secs_f64(),
+            count(self.target.intake.sample_limit),
+            body,
         ];
-        for (name, value) in rows {
-            let mut labels = self.target.labels.edit();
-            labels.set(METRIC_NAME, name);
-            if let Some(id) = store.series_for(&labels.build(), &Origin::Report(self.target.id.clone())) {
+        let rows = REPORTS.into_iter().zip(rows);
+        self.reports.clear();
+        for (name, value) in rows.take(if self.target.intake.extra_metrics { REPORTS.len() } else { REPORTS_ALWAYS }) {
+            let labels = report_labels(name, &self.target.labels);
+            if let Some(id) = store.series_for(&labels, &Origin::Report(self.target.id.clone())) {
                 store.append(id, Sample { at: scrape.at, value });
+                self.reports.push(id);
             }
         }
     }
 }
 
-/// The labels of a scraped series: its own, those of the target, and where both have one the scraped is renamed to
-/// `exported_…`, as with Prometheus's `honor_labels: false`.
-fn series_labels(series: &str, kind: MetricKind, target: &Labels) -> Result<Labels, Malformed> {
-    let mut labels = parse_series_as(series, kind)?.edit();
-    for (name, value) in target.iter() {
-        let own = labels.get(name).to_owned();
-        if !own.is_empty() {
-            let mut exported = format!("exported_{name}");
-            while !labels.get(&exported).is_empty() || !target.get(&exported).is_empty() {
-                exported.insert_str(0, "exported_");
-            }
-            labels.set(exported, own);
+impl Known {
+    fn id(&self) -> Option<SeriesId> {
+        match self.fate {
+            Fate::Stored(id) => Some(id),
+            Fate::Unwanted | Fate::Dropped => None,
         }
-        labels.set(name, value);
     }
-    Ok(labels.build())
+}
+
+/// What we write about a target ourselves; behind the first few only if `extra_scrape_metrics` asks for it.
+const REPORTS: [&str; 8] = [
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+    "scrape_timeout_seconds",
+    "scrape_sample_limit",
+    "scrape_body_size_bytes",
+];
+/// How many of them are always written.
+const REPORTS_ALWAYS: usize = 5;
+
+/// Whether the newest sample of a series has this value.
+fn has_value(store: &Store, id: SeriesId, value: f64) -> bool {
+    store.series(id).last().is_some_and(|last| last.value.to_bits() == value.to_bits())
+}
+
+/// Whether a line of OpenMetrics says when its series began to count, which is nothing measured.
+fn is_creation_time(series: &str, kind: MetricKind) -> bool {
+    let counts =
+        matches!(kind, MetricKind::Counter | MetricKind::Histogram | MetricKind::Summary | MetricKind::GaugeHistogram);
+    let name = series.split(['{', ' ']).next().unwrap_or_default();
+    counts && name.ends_with("_created")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{MatchOp, Matcher, RelabelAction, RelabelRule, RelabelSpec, is_stale};
+    use crate::store::SelectorId;
+
+    /// A target whose every series is wanted, scraped every ten seconds.
+    struct Bench {
+        store: Store,
+        intake: Intake,
+        all: SelectorId,
+        now: Timestamp,
+    }
+
+    impl Bench {
+        fn new(edit: impl FnOnce(&mut IntakeOptions)) -> Self {
+            let mut store = Store::new();
+            let any = Matcher::new("__name__", MatchOp::Regex, ".+").expect("it is a regex");
+            let all = store.register(&[any], Duration::from_secs(3600));
+            let intake = Intake::new(Self::target(edit));
+            Self { store, intake, all, now: Timestamp::from_millis(1_764_000_000_000) }
+        }
+
+        fn target(edit: impl FnOnce(&mut IntakeOptions)) -> ScrapeTarget {
+            let mut options = IntakeOptions::default();
+            edit(&mut options);
+            ScrapeTarget {
+                id: TargetId::new("j/t"),
+                url: "http://t/metrics".to_owned(),
+                labels: Labels::from_pairs([("job", "j")]),
+                interval: Duration::from_secs(10),
+                timeout: Duration::from_secs(5),
+                intake: Arc::new(options),
+            }
+        }
+
+        fn take(&mut self, page: Result<Page, PageError>) -> ScrapeReport {
+            self.now = self.now + Duration::from_secs(10);
+            let scrape = Scrape { target: TargetId::new("j/t"), at: self.now, took: Duration::from_millis(20), page };
+            self.intake.take_in(&mut self.store, &scrape)
+        }
+
+        fn page(&mut self, text: &str) -> ScrapeReport {
+            self.take(Ok(text.to_owned().into()))
+        }
+
+        /// The newest sample of every series but our own, in order.
+        fn newest(&self) -> Vec<String> {
+            self.newest_of(|name| !REPORTS.contains(&name))
+        }
+
+        fn newest_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+            let series = self.store.selected(self.all).iter().map(|id| self.store.series(*id));
+            let mut lines: Vec<String> = series
+                .filter(|series| wanted(series.labels().metric_name()))
+                .map(|series| {
+                    let value = series.last().map_or(f64::NAN, |last| last.value);
+                    let value = if is_stale(value) { "stale".to_owned() } else { value.to_string() };
+                    format!("{} {value}", series.labels())
+                })
+                .collect();
+            lines.sort();
+            lines
+        }
+
+        fn report(&self, name: &str) -> String {
+            let lines = self.newest_of(|other| other == name);
+            lines.first().and_then(|line| line.rsplit(' ').next()).unwrap_or("none").to_owned()
+        }
+    }
 
     #[test]
-    fn target_labels_win() {
-        let target = Labels::from_pairs([("job", "j"), ("service", "chat")]);
-        let labels = series_labels(r#"m{job="own",le="1"}"#, MetricKind::Untyped, &target).unwrap();
-        assert_eq!(labels.to_string(), r#"m{exported_job="own", job="j", le="1", service="chat"}"#);
-        let labels = series_labels(r#"m_bucket{le="1"}"#, MetricKind::Histogram, &Labels::empty()).unwrap();
-        assert_eq!(labels.to_string(), r#"m_bucket{le="1.0"}"#);
+    fn what_is_missing_ends_and_comes_back() {
+        let mut bench = Bench::new(|_| ());
+        let report = bench.page("a 1\nb{x=\"y\"} 2\n");
+        assert_eq!((report.samples, report.relabeled, report.stored, report.added), (2, 2, 2, 2));
+        assert_eq!(bench.newest(), [r#"a{job="j"} 1"#, r#"b{job="j", x="y"} 2"#]);
+        assert_eq!(bench.page("a 3\n").added, 0);
+        assert_eq!(bench.newest(), [r#"a{job="j"} 3"#, r#"b{job="j", x="y"} stale"#]);
+        // Still remembered once, then forgotten.
+        assert_eq!(bench.page("b{x=\"y\"} 4\na 3\n").added, 0);
+        bench.page("a 3\n");
+        bench.page("a 3\n");
+        assert_eq!(bench.intake.by_text.len(), 1);
+        assert_eq!(bench.page("c 1\na 5\nb{x=\"y\"} 5\n").added, 2);
+        assert_eq!(bench.newest(), [r#"a{job="j"} 5"#, r#"b{job="j", x="y"} 5"#, r#"c{job="j"} 1"#]);
+        assert_eq!((bench.intake.known.len(), bench.intake.free.len()), (3, 0));
+    }
+
+    #[test]
+    fn a_failed_scrape_ends_everything_and_forgets_nothing() {
+        let mut bench = Bench::new(|_| ());
+        bench.page("a 1\nb 2\n");
+        let report = bench.take(Err("no answer".to_owned().into()));
+        assert_eq!(report.error.as_deref(), Some("no answer"));
+        assert_eq!(bench.newest(), [r#"a{job="j"} stale"#, r#"b{job="j"} stale"#]);
+        assert_eq!((bench.report("up"), bench.report("scrape_samples_scraped")), ("0".to_owned(), "0".to_owned()));
+        let report = bench.page("a 1\nnew 1\nb 2 what\n");
+        assert_eq!((report.samples, report.stored), (2, 0), "{report:?}");
+        assert!(report.error.is_some_and(|why| why.starts_with("line 3, ")));
+        assert_eq!(bench.newest(), [r#"a{job="j"} stale"#, r#"b{job="j"} stale"#]);
+        assert_eq!(bench.intake.by_text.len(), 2, "what was new on a page that does not count is not kept");
+        assert_eq!(bench.page("a 2\nb 2\n").added, 0);
+        assert_eq!(bench.newest(), [r#"a{job="j"} 2"#, r#"b{job="j"} 2"#]);
+        assert_eq!(bench.report("up"), "1");
+    }
+
+    #[test]
+    fn what_comes_twice_is_counted() {
+        let mut bench = Bench::new(|_| ());
+        let report = bench.page("a 1\na 2\na{job=\"x\"} 1\na{exported_job=\"x\"} 9\n");
+        assert_eq!((report.duplicates, report.dropped, report.stored, report.relabeled), (2, 2, 2, 4), "{report:?}");
+        assert_eq!(bench.newest(), [r#"a{exported_job="x", job="j"} 1"#, r#"a{job="j"} 1"#]);
+        // Other labels of the same series may stay away without ending it.
+        bench.page("a 1\na{exported_job=\"x\"} 9\n");
+        assert_eq!(bench.newest(), [r#"a{exported_job="x", job="j"} 9"#, r#"a{job="j"} 1"#]);
+    }
+
+    #[test]
+    fn times_of_their_own() {
+        let mut bench = Bench::new(|_| ());
+        let now = bench.now.millis();
+        let report = bench.page(&format!("a 1 {now}\nb 1 {}\nc 1 {}\n", now + 610_000, now + 611_000));
+        assert_eq!((report.stored, report.in_future, report.error), (2, 1, None));
+        // The same again is nothing wrong; another value of the same moment and an older moment are.
+        let report = bench.page(&format!("a 1 {now}\n"));
+        assert_eq!((report.stored, report.dropped), (0, 0));
+        let report = bench.page(&format!("a 2 {now}\na 1 {}\n", now - 1));
+        assert_eq!((report.stored, report.duplicates, report.out_of_order), (0, 1, 1));
+        bench.page("x 1\n");
+        assert_eq!(bench.newest()[0], r#"a{job="j"} 1"#, "it does not end by being away");
+        let mut bench = Bench::new(|options| options.track_timestamps_staleness = true);
+        bench.page(&format!("a 1 {now}\n"));
+        bench.page("x 1\n");
+        assert_eq!(bench.newest()[0], r#"a{job="j"} stale"#);
+        let mut bench = Bench::new(|options| options.honor_timestamps = false);
+        let report = bench.page("a 1 5\na 2 6\n");
+        assert_eq!((report.stored, report.duplicates), (1, 1));
+    }
+
+    #[test]
+    fn a_limit_fails_the_page_whole_and_still_counts_it() {
+        let drop_b = RelabelSpec {
+            source_labels: vec!["__name__".to_owned()],
+            regex: "b".to_owned(),
+            action: RelabelAction::Drop,
+            ..RelabelSpec::default()
+        };
+        let mut bench = Bench::new(|options| {
+            options.sample_limit = 2;
+            options.extra_metrics = true;
+            options.metric_relabel = vec![RelabelRule::new(drop_b).unwrap()];
+        });
+        let report = bench.page("a 1\nb 1\nc 1\n");
+        assert_eq!((report.samples, report.relabeled, report.stored, report.error), (3, 2, 2, None));
+        let report = bench.page("a 2\nb 2\nc 2\nd 2\n");
+        let why = "the page has more than 2 samples after relabeling, the `sample_limit`";
+        assert_eq!(report.error.as_deref(), Some(why));
+        assert_eq!((report.samples, report.relabeled, report.stored), (4, 3, 0));
+        assert_eq!(bench.newest(), [r#"a{job="j"} stale"#, r#"c{job="j"} stale"#]);
+        let reports = REPORTS.map(|name| bench.report(name));
+        assert_eq!(reports, ["0", "0.02", "4", "3", "0", "5", "2", "16"]);
+        bench.take(Err(PageError { why: "too large".to_owned(), is_too_large: true }));
+        assert_eq!(bench.report("scrape_body_size_bytes"), "-1");
+        let report = bench.page("a 2\nb 2\n");
+        assert_eq!((report.error, report.stored), (None, 1));
+    }
+
+    #[test]
+    fn other_options_for_the_same_target() {
+        let mut bench = Bench::new(|_| ());
+        bench.page("a{job=\"x\"} 1\nb 1\n");
+        bench.intake.set_target(Bench::target(|options| options.honor_labels = true));
+        bench.page("a{job=\"x\"} 2\nb 2\n");
+        assert_eq!(bench.newest(), [r#"a{exported_job="x", job="j"} stale"#, r#"a{job="x"} 2"#, r#"b{job="j"} 2"#]);
+        let labels = Labels::from_pairs([("job", "k")]);
+        bench.intake.set_target(ScrapeTarget { labels, ..Bench::target(|options| options.honor_labels = true) });
+        bench.page("b 3\n");
+        assert_eq!(bench.newest()[2..], [r#"b{job="j"} stale"#, r#"b{job="k"} 3"#]);
+        assert_eq!(bench.newest_of(|name| name == "up"), [r#"up{job="j"} stale"#, r#"up{job="k"} 1"#]);
+    }
+
+    #[test]
+    fn a_new_selector_finds_what_was_not_wanted() {
+        let mut bench = Bench::new(|_| ());
+        bench.store = Store::new();
+        let named = |name: &str| [Matcher::new("__name__", MatchOp::Equal, name).unwrap()];
+        bench.all = bench.store.register(&named("a"), Duration::ZERO);
+        assert_eq!(bench.page("a 1\nb 1\n").stored, 1);
+        bench.all = bench.store.register(&named("b"), Duration::ZERO);
+        bench.intake.forget_unwanted();
+        let report = bench.page("a 1\nb 1\n");
+        assert_eq!((report.stored, report.error), (2, None));
+        assert_eq!(bench.newest(), [r#"b{job="j"} 1"#]);
+    }
+
+    #[test]
+    fn of_openmetrics_the_creation_times_are_left_out() {
+        let mut bench = Bench::new(|_| ());
+        let text = "# TYPE a counter\na_total 1 # {id=\"1\"} 1\na_created 1.5e9\n# TYPE b gauge\nb_created 3\n# EOF\n";
+        let report = bench.take(Ok(Page { text: text.to_owned(), format: PageFormat::OpenMetrics }));
+        assert_eq!((report.error, report.stored), (None, 2));
+        assert_eq!(bench.newest(), [r#"a_total{job="j"} 1"#, r#"b_created{job="j"} 3"#]);
+        let cut = text.trim_end_matches("# EOF\n");
+        let report = bench.take(Ok(Page { text: cut.to_owned(), format: PageFormat::OpenMetrics }));
+        assert!(report.error.is_some());
     }
 }

@@ -7,6 +7,7 @@ mod spec;
 mod view;
 
 mod blind;
+mod exposed;
 mod group;
 mod ingest;
 mod measure;
@@ -19,7 +20,8 @@ mod query;
 mod reload;
 mod queries;
 
-pub use ingest::{Scrape, ScrapeReport, ScrapeTarget};
+pub use exposed::IntakeOptions;
+pub use ingest::{Page, PageError, PageFormat, Scrape, ScrapeReport, ScrapeTarget};
 pub use join::Evaluator;
 pub use measure::{Answer, Measure, Reading};
 pub use overdue::ALERT_UNKNOWN;

@@ -4,6 +4,7 @@
 //! Alertmanager print them.
 
 mod alert;
+mod bytes;
 mod compat;
 mod duration;
 mod id;
@@ -19,6 +20,7 @@ mod spelling;
 mod time;
 
 pub use alert::{Alert, AlertStatus};
+pub use bytes::parse_bytes;
 pub use compat::Compat;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use id::{

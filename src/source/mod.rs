@@ -2,18 +2,30 @@
 //!
 //! [`Source`] is what every answerer of queries is: the store that scrapes fill, and the APIs of others.
 
+mod discovery;
 mod embedded;
+mod job;
 mod remote;
 mod scrape;
+mod scrapes;
+mod view;
 
 use std::future::Future;
 
 use crate::evaluator::Answered;
 use crate::model::{Labels, Sample, Timestamp};
 
+pub use discovery::{Discovery, DnsDiscovery, DnsRecord, FileDiscovery, FilePatternError, HttpDiscovery, ReadYaml};
 pub use embedded::Embedded;
+pub use job::{
+    ADDRESS, ActiveTarget, Ask, BODY_MAX, DroppedTarget, JobTargets, ScrapeJob, ScrapeProtocol, TargetGroup, accept,
+    address_trouble, phase,
+};
 pub use remote::{RemoteAnswer, RemoteSource, RemoteSources, RemoteSpec};
-pub use scrape::{Scraper, phase};
+pub use scrapes::{Scrapes, ScrapesWatch, TargetsChanged};
+pub use view::{ActiveView, TargetHealth, TargetsView};
+
+use scrapes::Clients;
 
 /// The samples of a series.
 #[derive(Clone, PartialEq, Debug)]

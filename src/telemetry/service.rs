@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{ResultLabel, SECONDS};
+use super::{ReasonLabel, ResultLabel, SECONDS};
 
 /// What a target's last scrape says of it.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -73,7 +73,7 @@ pub struct ServiceTelemetry {
     /// New series that were refused.
     pub series_refused: Counter,
     /// Samples of scraped pages that were dropped.
-    pub samples_dropped: Counter,
+    pub samples_dropped: Family<ReasonLabel, Counter>,
     /// Alerts that cannot be measured.
     pub alerts_unknown: Gauge,
     /// Queries asked by the API, by result.
@@ -107,7 +107,7 @@ impl ServiceTelemetry {
             rule_samples: Counter::default(),
             series_bytes: Gauge::default(),
             series_refused: Counter::default(),
-            samples_dropped: Counter::default(),
+            samples_dropped: Family::default(),
             alerts_unknown: Gauge::default(),
             queries: Family::default(),
             query_seconds: Durations.new_metric(),
@@ -167,7 +167,7 @@ impl ServiceTelemetry {
         );
         registry.register(
             "scrape_samples_dropped",
-            "Sample lines that were not stored: their series came twice, went back in time, or lie in the future",
+            "Sample lines that were not stored, by reason (duplicate, out_of_order, in_future)",
             self.samples_dropped.clone(),
         );
         registry.register("alerts_unknown", "Firing alerts that cannot be measured now", self.alerts_unknown.clone());

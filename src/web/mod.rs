@@ -22,9 +22,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::evaluator::{GroupView, Queried, TargetView};
+use crate::evaluator::{GroupView, Queried};
 use crate::model::Timestamp;
 use crate::promql::{EvalError, Expr};
+use crate::source::TargetsView;
 use crate::telemetry::{MetricsFormat, Telemetry};
 
 pub use status::{Loaded, Refused, Status};
@@ -40,7 +41,7 @@ pub enum WebRequest {
     /// All rules with their alerts.
     Groups(oneshot::Sender<Result<Vec<GroupView>, Unanswered>>),
     /// All targets.
-    Targets(oneshot::Sender<Result<Vec<TargetView>, Unanswered>>),
+    Targets(oneshot::Sender<Result<TargetsView, Unanswered>>),
     /// The value of an expression.
     Query(QueryRequest, QueryReply),
     /// The configuration is to be loaded anew; the answer is what is wrong with it, if it is not taken.

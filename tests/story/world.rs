@@ -194,11 +194,16 @@ impl World {
     }
 
     fn scrape(&mut self) {
-        for target in self.config.scrape.clone() {
+        for target in self.config.static_targets() {
             let address = target.labels.get("instance");
             let missing = || Err("no such page".to_owned());
             let page = self.pages.get(address).cloned().unwrap_or_else(missing);
-            let scrape = Scrape { target: target.id.clone(), at: self.now, took: Duration::from_millis(1), page };
+            let scrape = Scrape {
+                target: target.id.clone(),
+                at: self.now,
+                took: Duration::from_millis(1),
+                page: page.map(Into::into).map_err(Into::into),
+            };
             self.evaluator.ingest(&scrape);
         }
     }

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
 
-use crate::evaluator::TargetView;
-use crate::model::format_duration;
+use crate::model::{Labels, format_duration};
+use crate::source::ActiveView;
 use crate::web::{Web, WebRequest};
 
 use super::ApiError;
@@ -54,47 +54,36 @@ pub(super) async fn targets(State(web): State<Arc<Web>>, uri: Uri) -> Result<Ans
     let pool = parameters.get("scrapePool").map(str::to_owned);
     // Prometheus shows everything when it does not know the state.
     let has_active = parameters.get("state") != Some("dropped");
-    let views = if has_active { web.ask(WebRequest::Targets).await? } else { Vec::new() };
-    let active = views.iter().map(target).filter(|target| pool.as_ref().is_none_or(|pool| *pool == target.scrape_pool));
+    let has_dropped = parameters.get("state") != Some("active");
+    let view = web.ask(WebRequest::Targets).await?;
+    let is_asked = |name: &str| pool.as_ref().is_none_or(|pool| pool == name);
+    let active = view.active.iter().filter(|target| has_active && is_asked(&target.pool));
+    let dropped = view.dropped.iter().filter(|target| has_dropped && is_asked(&target.job));
     Ok(Answer::new(Targets {
-        active_targets: active.collect(),
-        dropped_targets: Vec::new(),
-        dropped_target_counts: BTreeMap::new(),
+        active_targets: active.map(target).collect(),
+        dropped_targets: dropped
+            .map(|it| DroppedTarget { discovered_labels: map(&it.discovered), scrape_pool: it.job.clone() })
+            .collect(),
+        dropped_target_counts: view.dropped_counts.into_iter().filter(|(name, _)| is_asked(name)).collect(),
     }))
 }
 
-fn target(view: &TargetView) -> Target {
-    let target = &view.target;
-    let labels: BTreeMap<String, String> =
-        target.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let error = view.last.as_ref().and_then(|(_, _, report)| report.error.clone());
-    let (scheme, rest) = target.url.split_once("://").unwrap_or(("http", &target.url));
-    let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut discovered = labels.clone();
-    let origin = [
-        ("__address__", address.to_owned()),
-        ("__scheme__", scheme.to_owned()),
-        ("__metrics_path__", format!("/{}", path.split('?').next().unwrap_or_default())),
-        ("__scrape_interval__", format_duration(target.interval)),
-        ("__scrape_timeout__", format_duration(target.timeout)),
-    ];
-    discovered.extend(origin.map(|(name, value)| (name.to_owned(), value)));
-    discovered.remove("instance");
+fn target(view: &ActiveView) -> Target {
     Target {
-        discovered_labels: discovered,
-        scrape_pool: target.labels.get("job").to_owned(),
-        scrape_url: target.url.clone(),
-        global_url: target.url.clone(),
-        health: match (&view.last, &error) {
-            (None, _) => "unknown",
-            (Some(_), Some(_)) => "down",
-            (Some(_), None) => "up",
-        },
-        last_error: error.unwrap_or_default(),
-        last_scrape: moment(view.last.as_ref().map(|(at, _, _)| *at)),
-        last_scrape_duration: view.last.as_ref().map(|(_, took, _)| took.as_secs_f64()).unwrap_or_default(),
-        scrape_interval: format_duration(target.interval),
-        scrape_timeout: format_duration(target.timeout),
-        labels,
+        discovered_labels: map(&view.discovered),
+        labels: map(&view.labels),
+        scrape_pool: view.pool.clone(),
+        scrape_url: view.url.clone(),
+        global_url: view.global_url.clone(),
+        last_error: view.error.clone(),
+        last_scrape: moment(view.scraped_at),
+        last_scrape_duration: view.took.as_secs_f64(),
+        health: view.health.as_str(),
+        scrape_interval: format_duration(view.interval),
+        scrape_timeout: format_duration(view.timeout),
     }
+}
+
+fn map(labels: &Labels) -> BTreeMap<String, String> {
+    labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
