@@ -49,6 +49,24 @@ impl PartialEq for Expr {
     }
 }
 
+impl Expr {
+    /// The expressions directly below this one, as they are written.
+    pub fn children(&self) -> Vec<&Self> {
+        match &self.kind {
+            ExprKind::Number(_)
+            | ExprKind::Text(_)
+            | ExprKind::Bytes(_)
+            | ExprKind::Selector(_)
+            | ExprKind::Range { .. } => Vec::new(),
+            ExprKind::Subquery(query) => vec![&query.expr],
+            ExprKind::Call(call) => call.args.iter().collect(),
+            ExprKind::Aggregate(aggregation) => aggregation.param.iter().chain([&aggregation.expr]).collect(),
+            ExprKind::Binary(operation) => vec![&operation.left, &operation.right],
+            ExprKind::Negate(inner) | ExprKind::Paren(inner) => vec![inner],
+        }
+    }
+}
+
 /// Whether two literals are written alike.
 pub(super) fn is_same_number(left: f64, right: f64) -> bool {
     left.to_bits() == right.to_bits() || left.is_nan() && right.is_nan()
@@ -111,6 +129,13 @@ pub struct Shift {
     pub at: Option<At>,
     /// How far back from there; forwards when negative.
     pub offset: Option<Length>,
+}
+
+impl Shift {
+    /// Whether there is neither.
+    pub fn is_none(&self) -> bool {
+        self.at.is_none() && self.offset.is_none()
+    }
 }
 
 /// A moment that does not move with the evaluation.

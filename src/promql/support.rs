@@ -2,7 +2,6 @@
 
 use super::ast::{BinaryOperation, Call, Expr, ExprKind, Reading, Selector, Shift};
 use super::length::{Length, Moments};
-use super::survey::children;
 use super::{ParseError, Span, functions};
 use crate::model::Timestamp;
 
@@ -41,11 +40,11 @@ fn refusal(expr: &Expr, caller: Option<&Call>) -> Result<(), ParseError> {
         }
         ExprKind::Binary(operation) => {
             let BinaryOperation { op, .. } = &**operation;
-            children(expr).into_iter().try_for_each(|child| refusal(child, None))?;
+            expr.children().into_iter().try_for_each(|child| refusal(child, None))?;
             if op.is_trim() { missing(&format!("`{}`", op.as_str())) } else { Ok(()) }
         }
         ExprKind::Paren(inner) => refusal(inner, caller),
-        _ => children(expr).into_iter().try_for_each(|child| refusal(child, None)),
+        _ => expr.children().into_iter().try_for_each(|child| refusal(child, None)),
     }
 }
 

@@ -88,7 +88,7 @@ fn collect(expr: &Expr, past: Past, uses: &mut Vec<SelectorUse>) {
         ExprKind::Subquery(query) => {
             collect(&query.expr, past.shifted(&query.shift).further(millis(&query.range).max(0)), uses);
         }
-        _ => children(expr).into_iter().for_each(|child| collect(child, past, uses)),
+        _ => expr.children().into_iter().for_each(|child| collect(child, past, uses)),
     }
 }
 
@@ -109,23 +109,7 @@ pub fn is_condition(expr: &Expr) -> bool {
             }
         }
         ExprKind::Call(call) if matches!(call.name(), "absent" | "absent_over_time") => true,
-        _ => children(expr).into_iter().any(is_condition),
-    }
-}
-
-/// The expressions directly below one.
-pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
-    match &expr.kind {
-        ExprKind::Number(_)
-        | ExprKind::Text(_)
-        | ExprKind::Bytes(_)
-        | ExprKind::Selector(_)
-        | ExprKind::Range { .. } => Vec::new(),
-        ExprKind::Subquery(query) => vec![&query.expr],
-        ExprKind::Call(call) => call.args.iter().collect(),
-        ExprKind::Aggregate(aggregation) => aggregation.param.iter().chain([&aggregation.expr]).collect(),
-        ExprKind::Binary(operation) => vec![&operation.left, &operation.right],
-        ExprKind::Negate(inner) | ExprKind::Paren(inner) => vec![inner],
+        _ => expr.children().into_iter().any(is_condition),
     }
 }
 
