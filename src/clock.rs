@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the place that reads the system's clocks")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::Timestamp;
@@ -113,6 +113,12 @@ fn advanced((shown, at): Shown, system: Timestamp, now: Instant) -> Shown {
     // In whole milliseconds, so that what is below them is not lost each time that the clock is read.
     let elapsed = Duration::from_millis(u64::try_from(now.duration_since(at).as_millis()).unwrap_or(u64::MAX));
     (shown + elapsed, at + elapsed)
+}
+
+/// How long ago the process first asked, by the monotonic clock: for differences.
+pub fn elapsed() -> Duration {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    FIRST.get_or_init(Instant::now).elapsed()
 }
 
 /// A stopwatch on the monotonic clock, for how long something took.

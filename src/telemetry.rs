@@ -2,15 +2,21 @@
 //!
 //! Log fields: `rule`, `group`, `target_id`, `integration`, `delivery`, `rollback`, `file`, `error`.
 
+mod process;
+mod service;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub use service::{AttemptLabels, Durations, HealthLabel, IntegrationLabel, QueueLabel, ServiceTelemetry};
 
 /// The bounds of histograms of durations: from the 0.1 ms of a commit to the 10 s of a timeout.
 const SECONDS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
@@ -28,6 +34,22 @@ pub struct NotificationLabels {
     /// `slack`, `pagerduty`, `webhook` or `rollback`.
     pub integration: &'static str,
     /// `delivered`, `retry`, `gave_up` or `withdrawn`.
+    pub result: &'static str,
+}
+
+/// Which source, as the configuration names it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct SourceLabel {
+    /// Its name.
+    pub source: String,
+}
+
+/// Which source, and how a query ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RemoteLabels {
+    /// The source's name.
+    pub source: String,
+    /// `ok` or `error`.
     pub result: &'static str,
 }
 
@@ -86,6 +108,12 @@ pub struct Telemetry {
     pub ingest_seconds: Histogram,
     /// Series held in memory.
     pub series: Gauge,
+    /// Queries of remote sources, by source and result.
+    pub remote_queries: Family<RemoteLabels, Counter>,
+    /// How long they took, waiting for their turn included.
+    pub remote_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
+    /// Questions that were answered with what another one asked.
+    pub remote_coalesced: Family<SourceLabel, Counter>,
     /// Evaluations of rules, by result.
     pub rule_evaluations: Family<ResultLabel, Counter>,
     /// Evaluations of groups that were due and did not happen.
@@ -108,19 +136,25 @@ pub struct Telemetry {
     pub state_writable: Gauge,
     /// From the evaluation that decided to the moment a send leaves, in seconds.
     pub send_delay_seconds: Gauge<f64, AtomicU64>,
+    /// Those of the service around the two machines.
+    pub service: ServiceTelemetry,
 }
 
 impl Telemetry {
     /// Metrics that all stand at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("atalaya");
-        let histogram = || Histogram::new(SECONDS);
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let mut this = Self {
             registry: Arc::new(Registry::default()),
+            service: ServiceTelemetry::new(&mut registry),
             scrapes: Family::default(),
             scrape_samples: Counter::default(),
             ingest_seconds: histogram(),
             series: Gauge::default(),
+            remote_queries: Family::default(),
+            remote_seconds: Family::new_with_constructor(histogram),
+            remote_coalesced: Family::default(),
             rule_evaluations: Family::default(),
             missed_evaluations: Counter::default(),
             tick_seconds: histogram(),
@@ -146,6 +180,22 @@ impl Telemetry {
             this.ingest_seconds.clone(),
         );
         registry.register("series", "Series held in memory", this.series.clone());
+        registry.register(
+            "remote_queries",
+            "Queries of remote sources, by source and result (ok, error)",
+            this.remote_queries.clone(),
+        );
+        registry.register_with_unit(
+            "remote_query",
+            "Queries of remote sources, waiting for their turn included",
+            Unit::Seconds,
+            this.remote_seconds.clone(),
+        );
+        registry.register(
+            "remote_queries_coalesced",
+            "Questions that were answered with what another one of the same text and time asked",
+            this.remote_coalesced.clone(),
+        );
         registry.register(
             "rule_evaluations",
             "Evaluations of rules, by result (ok, error)",
@@ -192,8 +242,11 @@ impl Telemetry {
     /// All metrics in this form.
     pub fn render(&self, format: MetricsFormat) -> String {
         let mut page = String::new();
+        // Those of the process have no prefix, so that dashboards find them.
+        let mut process = Registry::default();
+        process.register_collector(Box::new(process::Process));
         // Writing into a string cannot fail.
-        let _ = encode(&mut page, &self.registry);
+        let _ = encode_registry(&mut page, &process).and_then(|()| encode(&mut page, &self.registry));
         match format {
             MetricsFormat::OpenMetrics => page,
             MetricsFormat::Text => text_of(&page),

@@ -6,16 +6,26 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use atalaya::config::{Config, RawConfig, load};
+use atalaya::config::{Config, Files, LINTS, RawConfig, is_rule_file, load, load_from};
 use atalaya::dispatch::GroupBy;
-use atalaya::model::{IntegrationKind, Problems, ReceiverName};
+use atalaya::model::{Compat, IntegrationKind, Problems, ReceiverName, SourceName};
 use atalaya::receiver::{Endpoint, Receiver};
+use atalaya::rule::{AlertRule, OnUnknown, Rule};
+use atalaya::store::Retain;
 use atalaya::transport::SecretSource;
 
 const SOUND: &str = "route: {receiver: people}\n\
     receivers: [{name: people, webhook_configs: [{url: 'http://127.0.0.1:9099/'}]}]\n";
+
+/// A rule file in which nothing is odd.
+const RULES: &str = "groups:\n- name: node\n  rules:\n  - {alert: Down, expr: up == 0, for: 5m}\n";
+
+/// One that looks back a little less than two scrapes of three minutes.
+const SHORT: &str = "groups:\n- name: node\n  rules:\n  - {record: a, expr: 'sum(rate(x[5m]))'}\n  \
+    - {record: b, expr: 'rate(x[6m]) + max_over_time(x[1m])'}\n";
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -25,44 +35,43 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Loads a configuration that is a text, with rule files by name.
+/// Loads a configuration that is a text, with rule files by name and by pattern.
 fn load_text(main: &str, rule_files: &[(&str, &str)]) -> Result<Config, Problems> {
     let read = |path: &Path| {
         let all = [("atalaya.yaml", main)];
         let found = all.iter().chain(rule_files).find(|(name, _)| Path::new(name) == path);
         found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     };
-    load(Path::new("atalaya.yaml"), &read)
+    let list = |directory: &Path| {
+        let inside = rule_files.iter().filter(|(name, _)| Path::new(name).parent() == Some(directory));
+        Ok(inside.filter_map(|(name, _)| Path::new(name).file_name()?.to_str().map(str::to_owned)).collect())
+    };
+    load_from(Path::new("atalaya.yaml"), Files { read: &read, list: &list })
 }
 
-#[test]
-fn every_mistake_is_told_as_blessed() {
+/// The one alert rule of a configuration.
+fn alert(config: &Config, index: usize) -> &AlertRule {
+    config.groups[0].alerts().nth(index).expect("there are as many alert rules")
+}
+
+/// Holds what is told of each file in a folder to the text beside it; `tell` says what.
+fn hold_to_goldens(folder: &str, tell: &dyn Fn(&str, &str) -> String) -> usize {
     let bless = std::env::var_os("ATALAYA_BLESS").is_some();
-    let folder = root().join("tests/config/bad");
+    let folder = root().join(folder);
     let (mut mistakes, mut goldens, mut wrong) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+    for entry in std::fs::read_dir(&folder).expect("the folder is there") {
+        let path = entry.expect("the folder can be read").path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("names are UTF-8").to_owned();
         if path.extension().is_some_and(|extension| extension == "txt") {
             goldens.insert(stem);
             continue;
         }
-        let text = std::fs::read_to_string(&path).unwrap();
-        let result = if text.contains("groups:\n") {
-            let file = format!("{stem}.yaml");
-            load_text(&format!("{SOUND}rule_files: [{file}]\n"), &[(&file, &text)])
-        } else {
-            load_text(&text, &[("rules.yaml", "")])
-        };
-        let told = match result {
-            Ok(_) => "nothing is wrong\n".to_owned(),
-            Err(problems) => format!("{problems}\n"),
-        };
-        assert!(!told.contains("nothing is wrong"), "{stem} loads");
+        let text = std::fs::read_to_string(&path).expect("the file can be read");
+        let told = tell(&stem, &text);
         assert!(!told.contains("hunter2"), "{stem} tells a secret:\n{told}");
         let golden = folder.join(format!("{stem}.txt"));
         if bless {
-            std::fs::write(&golden, &told).unwrap();
+            std::fs::write(&golden, &told).expect("the golden can be written");
             goldens.insert(stem.clone());
         }
         if std::fs::read_to_string(&golden).unwrap_or_default() != told {
@@ -72,7 +81,41 @@ fn every_mistake_is_told_as_blessed() {
     }
     assert!(wrong.is_empty(), "not as blessed:\n\n{}", wrong.join("\n"));
     assert_eq!(mistakes, goldens, "each mistake has one message, each message a mistake");
-    assert!(mistakes.len() > 60, "{} mistakes", mistakes.len());
+    mistakes.len()
+}
+
+#[test]
+fn every_mistake_is_told_as_blessed() {
+    let mistakes = hold_to_goldens("tests/config/bad", &|stem, text| {
+        let result = if is_rule_file(text) {
+            let file = format!("{stem}.yaml");
+            load_text(&format!("{SOUND}rule_files: [{file}]\n"), &[(&file, text)])
+        } else {
+            load_text(text, &[("rules.yaml", "")])
+        };
+        match result {
+            Ok(_) => panic!("{stem} loads"),
+            Err(problems) => format!("{problems}\n"),
+        }
+    });
+    assert!(mistakes > 80, "{mistakes} mistakes");
+}
+
+#[test]
+fn what_is_not_meant_is_told_as_blessed() {
+    let told = Mutex::new(BTreeSet::new());
+    hold_to_goldens("tests/config/lint", &|stem, text| {
+        let result = if is_rule_file(text) {
+            RawConfig::of_rules(Path::new("rules.yaml"), text.to_owned()).build()
+        } else {
+            load_text(text, &[("rules.yaml", RULES), ("rules/more.yaml", RULES), ("short.yaml", SHORT)])
+        };
+        let config = result.unwrap_or_else(|problems| panic!("{stem}: {problems}"));
+        told.lock().expect("no one panics with it").extend(config.lints.iter().map(|finding| finding.lint));
+        config.lints.iter().map(|it| format!("{}: {}\n", it.lint, it.problem)).collect()
+    });
+    let every: BTreeSet<_> = LINTS.iter().map(|lint| lint.name).collect();
+    assert_eq!(told.into_inner().expect("no one panics with it"), every, "each lint has a case");
 }
 
 #[test]
@@ -92,12 +135,12 @@ fn the_configuration_of_enova_loads() {
     assert_eq!(config.rule_files, ["enova.yaml"]);
     let group = &config.groups[0];
     assert_eq!((group.file.as_str(), group.name.as_str(), group.interval), ("enova.yaml", "enova", seconds(15)));
-    let names: Vec<_> = group.rules.iter().map(|rule| rule.name.as_str()).collect();
+    let names: Vec<_> = group.rules.iter().map(Rule::name).collect();
     assert_eq!(
         names,
         ["HighErrorRate", "HighLatency", "ChatLatencyHigh", "PodCPUSaturation", "PodRestarting", "TrafficChange"]
     );
-    let rule = &group.rules[0];
+    let rule = alert(&config, 0);
     assert_eq!(rule.id.as_str(), r#"enova.yaml;enova;HighErrorRate{severity="critical"}"#);
     assert_eq!((rule.hold, rule.keep_firing_for), (seconds(300), Duration::ZERO));
     assert!(rule.source.starts_with("max by (service) (\n") && rule.source.ends_with(") > 0.01"), "{}", rule.source);
@@ -140,6 +183,7 @@ fn the_configuration_of_enova_loads() {
     let measures = config.evaluator_spec().measures;
     assert_eq!((measures.len(), measures[0].id.kind), (1, IntegrationKind::Rollback));
     assert_eq!(config.engine_spec().rollbacks.len(), 1);
+    assert_eq!(config.lints, []);
 }
 
 #[test]
@@ -151,7 +195,7 @@ fn the_first_configuration_loads() {
     let Receiver::Webhook(webhook) = &config.receivers[0].1 else { panic!("{:?}", config.receivers[0]) };
     assert_eq!(webhook.url, Endpoint::Plain("http://127.0.0.1:9099/".into()));
     assert_eq!((webhook.send_resolved, webhook.max_alerts), (true, 0));
-    assert!(config.secrets.is_empty() && config.rollbacks.is_empty());
+    assert!(config.secrets.is_empty() && config.rollbacks.is_empty() && config.lints.is_empty());
     assert_eq!((config.listen, config.state_dir), (None, None));
 }
 
@@ -168,6 +212,7 @@ fn what_prometheus_takes_is_taken() {
     check("groups:\n", 0, 0);
     check("groups: []\n", 0, 0);
     check("groups:\n- name: a\n- name: b\n  rules:\n", 2, 0);
+    check("groups:\n- name: a\n  rules:\n  - {record: 'job:up:sum', expr: sum by (job) (up), labels: {a: b}}\n", 1, 1);
     check("groups:\n- name: a\n  limit: 0\n  query_offset: 0s\n  rules:\n  - alert: A\n    expr: 1\n", 1, 1);
     check("groups:\n- name: a\n  rules:\n  - {alert: A, expr: up == 0, for: 0, labels: {n: 1}, annotations: }\n", 1, 1);
     check(
@@ -179,11 +224,143 @@ fn what_prometheus_takes_is_taken() {
 }
 
 #[test]
+fn recording_rules_and_the_settings_of_groups() {
+    let main = format!("global: {{rule_query_offset: 30s}}\n{SOUND}rule_files: [r.yaml]\n");
+    let rules = "groups:\n- name: a\n  limit: 7\n  labels: {team: sre}\n  rules:\n  \
+        - {record: 'x{}y', expr: 1}\n- name: b\n  query_offset: 0s\n  rules: [{record: r, expr: up, labels: {a: '{{x}}'}}]\n";
+    let told = load_text(&main, &[("r.yaml", rules)]).unwrap_err();
+    assert_eq!((told.0.len(), told.0[0].what.as_str()), (1, "the name of a recorded series holds braces"));
+    let config = load_text(&main, &[("r.yaml", &rules.replace("x{}y", "x y"))]).unwrap();
+    let [a, b] = &config.groups[..] else { panic!("{:?}", config.groups) };
+    assert_eq!((a.limit, a.query_offset, a.interval), (7, seconds(30), seconds(60)));
+    assert_eq!((b.limit, b.query_offset), (0, Duration::ZERO));
+    let (Rule::Record(first), Rule::Record(second)) = (&a.rules[0], &b.rules[0]) else { panic!("{a:?}") };
+    assert_eq!((first.name.as_str(), first.id.as_str()), ("x y", r#"r.yaml;a;x y{team="sre"}"#));
+    assert_eq!(first.labels, [("team".to_owned(), "sre".to_owned())]);
+    assert_eq!(second.labels, [("a".to_owned(), "{{x}}".to_owned())]);
+}
+
+#[test]
+fn rule_files_are_found_by_pattern_and_read_once() {
+    let files = [("rules/b.yaml", "groups: [{name: b}]"), ("rules/a.yaml", "groups: [{name: a}]"), ("c.yaml", "")];
+    let check = |rule_files: &str, want: &[&str], lints: &[&str]| {
+        let config = load_text(&format!("{SOUND}rule_files: {rule_files}\n"), &files).unwrap();
+        let found: Vec<_> = config.lints.iter().map(|finding| finding.lint).collect();
+        assert_eq!((config.rule_files, found), (want.iter().map(|it| (*it).to_owned()).collect(), lints.to_vec()));
+    };
+    check("['rules/*.yaml']", &["rules/a.yaml", "rules/b.yaml"], &[]);
+    check("[rules/b.yaml, 'rules/*']", &["rules/b.yaml", "rules/a.yaml"], &[]);
+    check("['rules/[a]*', ./rules/a.yaml]", &["rules/a.yaml"], &["rule-files-empty"]);
+    check("['nowhere/*.yaml', c.yaml]", &["c.yaml"], &["rule-files-empty"]);
+    let read = |_: &Path| Ok(format!("{SOUND}rule_files: ['rules/*.yaml']\n"));
+    let told = load(Path::new("atalaya.yaml"), &read).unwrap_err();
+    assert_eq!(told.0[0].what, "files have to be named one by one here");
+}
+
+#[test]
+fn groups_are_told_how_to_be_evaluated() {
+    let main = format!(
+        "{SOUND}rule_files: [slo.yaml, 'r/*.yaml']
+rule_options:
+- {{on_unknown: resolve}}
+- {{files: ['r/*.yaml'], unknown_after: 30m}}
+- {{files: [./slo.yaml], groups: [a], on_unknown: keep, source: embedded}}
+store: {{retain: ['{{__name__=~\"node_.*\"}}', up], series_max: 2000000, memory_max: 4GB}}
+compat: strict
+"
+    );
+    let rules = "groups: [{name: a}, {name: b}]";
+    let config = load_text(&main, &[("slo.yaml", rules), ("r/x.yaml", rules)]).unwrap_or_else(|told| panic!("{told}"));
+    let options: Vec<_> =
+        config.groups.iter().map(|it| (it.on_unknown, it.unknown_after.as_secs() / 60, it.source.clone())).collect();
+    let embedded = SourceName::embedded();
+    assert_eq!(
+        options,
+        [
+            (OnUnknown::Keep, 15, embedded.clone()),
+            (OnUnknown::Resolve, 15, embedded.clone()),
+            (OnUnknown::Resolve, 30, embedded.clone()),
+            (OnUnknown::Resolve, 30, embedded)
+        ]
+    );
+    let Retain::Matchers(kept) = &config.store.retain else { panic!("{:?}", config.store) };
+    let kept: Vec<_> = kept.iter().flatten().map(ToString::to_string).collect();
+    assert_eq!(kept, [r#"__name__=~"node_.*""#, r#"__name__="up""#]);
+    assert_eq!((config.store.series_max, config.store.memory_max), (Some(2_000_000), Some(4 << 30)));
+    assert_eq!(config.compat, Compat::Strict);
+    let config = load_text("store: {retain: all}\n", &[]).unwrap();
+    assert_eq!((config.store.retain, config.compat), (Retain::All, Compat::Default));
+}
+
+#[test]
+fn a_file_for_each_peer_and_one_for_both() {
+    let prometheus = "global: {scrape_interval: 15s}\nrule_files: [r.yaml]\nscrape_configs:\n\
+        - {job_name: node, static_configs: [{targets: ['localhost:9100']}]}\n";
+    let check = |main: &str, targets: usize, receivers: usize, lints: &[&str]| {
+        let config = load_text(main, &[("r.yaml", RULES)]).unwrap_or_else(|told| panic!("{main}\n{told}"));
+        let found: Vec<_> = config.lints.iter().map(|finding| finding.lint).collect();
+        assert_eq!(
+            (config.scrape.len(), config.receivers.len(), found),
+            (targets, receivers, lints.to_vec()),
+            "{main}"
+        );
+    };
+    check("", 0, 0, &[]);
+    check("# nothing yet\n", 0, 0, &[]);
+    check(prometheus, 1, 0, &["alerts-reach-nobody"]);
+    check(SOUND, 0, 1, &[]);
+    check(&format!("{SOUND}inhibit_rules: []\ntemplates:\ntime_intervals: []\n"), 0, 1, &[]);
+    check(&format!("{prometheus}{SOUND}"), 1, 1, &[]);
+}
+
+#[test]
+fn yaml_is_read_as_go_reads_it() {
+    let check = |rules: &str, labels: &[(&str, &str)]| {
+        let main = format!("{SOUND}rule_files: [r.yaml]\n");
+        let config = load_text(&main, &[("r.yaml", rules)]).unwrap_or_else(|told| panic!("{rules}\n{told}"));
+        let rule = alert(&config, 0);
+        let found: Vec<_> = rule.labels.iter().map(|(name, text)| (name.as_str(), text.source())).collect();
+        assert_eq!(found, labels, "{rules}");
+    };
+    let rule = "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: 1\n    labels:";
+    check(
+        &format!("{rule} {{n: 1.50, b: yes, o: 0x1F, q: '~', s: !!str null, e: }}"),
+        &[("n", "1.50"), ("b", "yes"), ("o", "0x1F"), ("q", "~"), ("s", "null"), ("e", "")],
+    );
+    check(&format!("{rule} ~"), &[]);
+    check("---\ngroups: [{name: g, rules: [{alert: A, expr: 1, labels: {a: b}}]}]\n...\n---\n", &[("a", "b")]);
+    check("\u{feff}groups: [{name: g, rules: [{alert: A, expr: 1, labels: {a: b}}]}]\r\n", &[("a", "b")]);
+}
+
+#[test]
+fn what_is_merged_comes_behind_what_is_written() {
+    let rules = "groups:\n- name: g\n  labels: &x {a: x, b: x}\n  rules:\n  - alert: A\n    expr: 1\n    \
+        annotations: &y {b: y, c: y}\n    labels: {<<: [*x, *y], a: own}\n";
+    let config = load_text(&format!("{SOUND}rule_files: [r.yaml]\n"), &[("r.yaml", rules)]).unwrap();
+    let found: Vec<_> = alert(&config, 0).labels.iter().map(|(name, text)| (name.as_str(), text.source())).collect();
+    assert_eq!(found, [("a", "own"), ("b", "x"), ("c", "y")]);
+}
+
+#[test]
+fn ten_thousand_rules_are_read() {
+    let mut rules = "groups:\n- name: g\n  rules:\n".to_owned();
+    for at in 0..10_000 {
+        rules.push_str(&format!(
+            "  - alert: Errors{at}\n    expr: sum by (job) (rate(http_requests_total{{code=~\"5..\", shard=\"{at}\"}}[5m])) \
+             > 0.01\n    for: 5m\n    labels: {{severity: page, team: sre}}\n    annotations:\n      \
+             summary: '{{{{ $labels.job }}}} fails'\n"
+        ));
+    }
+    let raw = RawConfig::of_rules(Path::new("r.yaml"), rules);
+    assert_eq!(raw.build().unwrap_or_else(|told| panic!("{told}")).groups[0].rules.len(), 10_000);
+}
+
+#[test]
 fn rules_that_differ_in_their_expression_only_are_told_apart() {
     let rules = "groups:\n- name: g\n  labels: {team: sre, severity: none}\n  interval: 5s\n  rules:\n  \
         - {alert: A, expr: up == 0, labels: {severity: page}}\n  - {alert: A, expr: up == 1, labels: {severity: page}}\n";
     let config = load_text(&format!("{SOUND}rule_files: [r.yaml]\n"), &[("r.yaml", rules)]).unwrap();
-    let ids: Vec<_> = config.groups[0].rules.iter().map(|rule| rule.id.as_str()).collect();
+    let ids: Vec<_> = config.groups[0].rules.iter().map(|rule| rule.id().as_str()).collect();
     let id = r#"r.yaml;g;A{severity="page",team="sre"}"#;
     assert_eq!(ids, [id.to_owned(), format!("{id}#2")]);
     assert_eq!(config.groups[0].interval, seconds(5));

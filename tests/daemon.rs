@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use atalaya::clock::{Clock, Stopwatch};
 use atalaya::config;
-use atalaya::daemon::{Daemon, DaemonSpec};
+use atalaya::daemon::{Daemon, DaemonSpec, ServiceSpec};
 use atalaya::transport::install_crypto_provider;
 use axum::Router;
 use axum::http::Uri;
@@ -47,6 +47,7 @@ async fn start(config: &str, rules: &str, data_dir: &Path) -> Daemon {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         clock: Clock::wall(),
         notes: None,
+        service: ServiceSpec::default(),
     };
     Daemon::start(spec).await.expect("it can start")
 }

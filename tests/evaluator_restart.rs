@@ -6,7 +6,7 @@ use std::time::Duration;
 use atalaya::evaluator::{Evaluator, EvaluatorSpec, Scrape, ScrapeTarget};
 use atalaya::model::{Labels, RuleId, TargetId, Timestamp};
 use atalaya::promql;
-use atalaya::rule::{AlertRule, InstanceRow, InstanceState, RuleGroup};
+use atalaya::rule::{AlertRule, InstanceRow, InstanceState, Rule, RuleGroup};
 
 const STEP: Duration = Duration::from_secs(15);
 
@@ -35,7 +35,7 @@ fn check(expr: &str, scrapes: &str, expected: &str) {
         labels: Vec::new(),
         annotations: Vec::new(),
     };
-    let group = RuleGroup { file: "f".to_owned(), name: "g".to_owned(), interval: STEP, rules: vec![rule] };
+    let group = RuleGroup::new("f", "g", STEP, vec![Rule::Alert(rule)]);
     let targets = vec![target("a")];
     let row = InstanceRow {
         rule: RuleId::new("r"),
@@ -44,6 +44,7 @@ fn check(expr: &str, scrapes: &str, expected: &str) {
         annotations: Labels::empty(),
         value: "1".to_owned(),
         state: InstanceState::Firing { since: start, fired_at: start },
+        unknown_since: None,
     };
     let spec = EvaluatorSpec { groups: vec![group], targets, interval: STEP, ..EvaluatorSpec::default() };
     let mut evaluator = Evaluator::new(spec, vec![row]);

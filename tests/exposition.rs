@@ -1,4 +1,4 @@
-//! The text format against Prometheus's own cases, against another reader, and against chance.
+//! The text format and OpenMetrics against Prometheus's own cases, against another reader, and against chance.
 
 use std::path::PathBuf;
 
@@ -114,13 +114,130 @@ fn pages_fail_where_prometheus_fails() {
 #[test]
 fn whole_pages_of_real_targets_read() {
     let Some(folder) = cases() else { return };
-    for name in ["alltypes.237mfs.prom.txt", "alltypes.237mfs.nometa.prom.txt"] {
+    for name in
+        ["alltypes.237mfs.prom.txt", "alltypes.237mfs.nometa.prom.txt", "alltypes.5mfs.om.txt", "1histogram.om.txt"]
+    {
         let page = std::fs::read_to_string(folder.join(name)).unwrap();
         let wanted = page.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
-        let samples = Scanner::new(&page).filter(|entry| matches!(entry, Ok(Entry::Sample(_)))).count();
-        assert_eq!((samples, first_error(page.as_bytes())), (wanted, None), "{name}");
-        assert!(samples > 1000, "{name}");
+        let scan = || if name.ends_with(".om.txt") { Scanner::openmetrics(&page) } else { Scanner::new(&page) };
+        let samples = scan().filter(|entry| matches!(entry, Ok(Entry::Sample(_)))).count();
+        assert_eq!((samples, scan().find_map(Result::err)), (wanted, None), "{name}");
+        assert!(samples > 10, "{name}");
     }
+}
+
+/// The name of the family that a series of this name belongs to.
+fn family_of(name: &str) -> String {
+    let suffixes = ["_created", "_total", "_count", "_sum", "_bucket"];
+    suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name).to_owned()
+}
+
+/// Checks a page of OpenMetrics against what Prometheus reads when it takes `…_created` lines for the moments at which
+/// their families' series began. Here they are samples like any other, so they are told apart by the test.
+fn check_openmetrics(case: &Json) -> (usize, usize) {
+    let page = case["input"].as_str().expect("a page");
+    let (mut samples, mut begun) = (0, 0);
+    let mut family: Vec<(Line<'_>, MetricKind)> = Vec::new();
+    let wanted: Vec<&Json> = case["expected"].as_array().expect("a list").iter().collect();
+    let mut wanted_samples = wanted
+        .iter()
+        .filter(|entry| entry["type"].is_null())
+        .filter(|entry| entry["help"].is_null() && entry["unit"].is_null());
+    let mut wanted_types = wanted.iter().filter(|entry| !entry["type"].is_null());
+    let mut close = |family: &mut Vec<(Line<'_>, MetricKind)>| {
+        let is_created = |(line, kind): &&(Line<'_>, MetricKind)| {
+            let name = parse_series_as(line.series, *kind).expect("it was checked").metric_name().to_owned();
+            let begins = matches!(kind, MetricKind::Counter | MetricKind::Summary | MetricKind::Histogram);
+            begins && name.ends_with("_created")
+        };
+        let key = |line: &Line<'_>, kind: MetricKind| {
+            let labels = parse_series_as(line.series, kind).expect("it was checked");
+            let bound = match kind {
+                MetricKind::Histogram => "le",
+                MetricKind::Summary => "quantile",
+                _ => "",
+            };
+            let base = family_of(labels.metric_name());
+            (base, labels.filter(|name| name != "__name__" && name != bound))
+        };
+        let created: Vec<_> =
+            family.iter().filter(is_created).map(|(line, kind)| (key(line, *kind), line.value)).collect();
+        for (line, kind) in family.iter().filter(|it| !is_created(it)) {
+            let wanted = wanted_samples.next().expect("fewer samples");
+            assert_eq!(Some(line.series), wanted["m"].as_str());
+            let start = created.iter().find(|(other, _)| *other == key(line, *kind)).map(|(_, value)| *value);
+            #[expect(clippy::cast_possible_truncation, reason = "moments of our age in milliseconds")]
+            let start = start.map(|seconds| (seconds * 1000.0) as i64);
+            assert_eq!(start, wanted["st_ms"].as_i64(), "{}", line.series);
+            begun += usize::from(start.is_some());
+            samples += 1;
+            assert_eq!(line.at.map(Timestamp::millis), wanted["t_ms"].as_i64(), "{}", line.series);
+            let labels = parse_series_as(line.series, *kind).expect("it was checked");
+            let expected: Labels = serde_json::from_value(wanted["labels"].clone()).expect("a map");
+            assert_eq!(labels, expected);
+            if let Some(value) = wanted["v"].as_str().and_then(|value| value.parse::<f64>().ok()) {
+                assert_eq!(line.value, value, "{}", line.series);
+            }
+        }
+        family.clear();
+    };
+    let mut kind = MetricKind::Untyped;
+    for entry in Scanner::openmetrics(page) {
+        match entry.unwrap_or_else(|error| panic!("{error}")) {
+            Entry::Type { name, kind: read } => {
+                close(&mut family);
+                let wanted = wanted_types.next().expect("fewer types");
+                assert_eq!(Some(&*name), wanted["m"].as_str());
+                let word = format!("{read:?}").to_lowercase().replace("untyped", "unknown");
+                assert_eq!(Some(&*word), wanted["type"].as_str());
+                kind = read;
+            }
+            Entry::Sample(line) => {
+                let base = |line: &Line<'_>| {
+                    family_of(parse_series_as(line.series, kind).expect("it was checked").metric_name())
+                };
+                if family.last().is_some_and(|(last, _)| base(last) != base(&line)) {
+                    close(&mut family);
+                }
+                family.push((line, kind));
+            }
+        }
+    }
+    close(&mut family);
+    assert_eq!((wanted_samples.next(), wanted_types.next()), (None, None));
+    (samples, begun)
+}
+
+#[test]
+fn openmetrics_reads_as_prometheus_reads_it() {
+    let Some(folder) = cases() else { return };
+    assert_eq!(check_openmetrics(&read_json(&folder, "openmetrics_valid.json")), (53, 24));
+    assert_eq!(check_openmetrics(&read_json(&folder, "openmetrics_utf8_valid.json")), (10, 2));
+}
+
+#[test]
+fn openmetrics_fails_where_prometheus_fails() {
+    let Some(folder) = cases() else { return };
+    let (mut good, mut bad) = (0, 0);
+    for name in ["openmetrics_errors.json", "openmetrics_nullbyte.json"] {
+        for case in read_json(&folder, name).as_array().unwrap() {
+            let page = input(case);
+            let shown = String::from_utf8_lossy(&page);
+            let ours = match text(&page) {
+                Ok(page) => Scanner::openmetrics(page).find_map(Result::err),
+                Err(error) => Some(error),
+            };
+            match (ours, case["err"].as_str().unwrap()) {
+                (None, "" | "EOF") => good += 1,
+                (Some(error), upstream) if !upstream.is_empty() => {
+                    println!("{shown:?}\n  upstream: {upstream}\n      ours: {error}");
+                    bad += 1;
+                }
+                (ours, upstream) => panic!("{shown:?}: upstream says {upstream:?}, we say {ours:?}"),
+            }
+        }
+    }
+    assert_eq!((good, bad), (6, 76));
 }
 
 /// One line of a page as both readers understand it: name, labels, value, milliseconds.
@@ -253,8 +370,9 @@ proptest! {
         match text(&page) {
             Err(error) => prop_assert!(within(&error), "{error}"),
             Ok(page) => {
-                for entry in Scanner::new(page) {
+                for entry in Scanner::new(page).chain(Scanner::openmetrics(page)) {
                     match entry {
+                        Err(error) if error.what.contains("# EOF") => {}
                         Err(error) => prop_assert!(within(&error), "{error}"),
                         Ok(Entry::Type { .. }) => {}
                         Ok(Entry::Sample(line)) => {

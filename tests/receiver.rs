@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use atalaya::model::{DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
 use atalaya::receiver::{
-    Endpoint, Handle, Outcome, PagerDuty, Receiver, RenderContext, Reply, Request, Rollback, Slack, SlackCall, Webhook,
+    BodySecretValue, Endpoint, Handle, Outcome, PagerDuty, Receiver, RenderContext, Reply, Request, Rollback, Slack,
+    SlackCall, Webhook,
 };
 use serde_json::{Value, json};
 
@@ -24,24 +25,33 @@ fn receivers() -> [Receiver; 4] {
             channel: "#enova-alerts".into(),
             send_resolved: true,
             timeout: TIMEOUT,
+            client: None,
         }),
         Receiver::PagerDuty(PagerDuty {
             url: "https://events.pagerduty.com/v2/enqueue".into(),
             routing_key: SecretName::new("pagerduty-key"),
             send_resolved: true,
             timeout: TIMEOUT,
+            client: None,
         }),
         Receiver::Webhook(webhook(0)),
         Receiver::Rollback(Rollback {
             url: Endpoint::Plain("https://deploy.enova.example/rollback".into()),
             secret: SecretName::new("rollback-key"),
             timeout: TIMEOUT,
+            client: None,
         }),
     ]
 }
 
 fn webhook(max_alerts: usize) -> Webhook {
-    Webhook { url: Endpoint::Secret(SecretName::new("hook-url")), send_resolved: true, max_alerts, timeout: TIMEOUT }
+    Webhook {
+        url: Endpoint::Secret(SecretName::new("hook-url")),
+        send_resolved: true,
+        max_alerts,
+        timeout: TIMEOUT,
+        client: None,
+    }
 }
 
 fn render(receiver: &Receiver, note: &Notification, handle: Option<&Handle>) -> Request {
@@ -62,7 +72,10 @@ fn view(request: &Request) -> Value {
             },
             "headers": http.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
             "body": http.body,
-            "body_secret": http.body_secret.as_ref().map(|(pointer, name)| format!("{name} at {pointer}")),
+            "body_secret": http.body_secret.as_ref().map(|secret| match &secret.value {
+                BodySecretValue::Named(name) => format!("{name} at {}", secret.pointer),
+                BodySecretValue::Kept(_) => format!("one kept from before at {}", secret.pointer),
+            }),
             "signature": http.signature.as_ref().map(|signature| format!("{} by {}", signature.id, signature.secret)),
             "timeout_s": http.timeout.as_secs(),
         }),
@@ -90,7 +103,7 @@ fn requests_are_as_blessed() {
         for (name, note, is_update) in stories::all() {
             let handle = match receiver.kind() {
                 IntegrationKind::Slack => Handle::Slack { channel: "C0123".into(), ts: "1764000000.000100".into() },
-                _ => Handle::PagerDuty { dedup_key: "kept-key".into() },
+                _ => Handle::PagerDuty { dedup_key: "kept-key".into(), routing_key: None },
             };
             let request = render(&receiver, &note, is_update.then_some(&handle));
             let text = format!("{:#}\n", view(&request));
@@ -149,7 +162,7 @@ fn check_limits(receiver: &Receiver, request: &Request) {
             assert!((1..=1024).contains(&summary), "a summary of {summary} characters");
             assert!(body["dedup_key"].as_str().unwrap().len() <= 255);
         }
-        IntegrationKind::Webhook | IntegrationKind::Rollback => {}
+        _ => {}
     }
 }
 
@@ -305,13 +318,13 @@ fn handles_lead_back() {
     assert_eq!(handle(&slack, &done), Some(Handle::Slack { channel: "C0123".into(), ts: "1.2".into() }));
     let body = r#"{"status":"success","message":"Event processed","dedup_key":"k1"}"#;
     let accepted = Reply::Http { status: 202, retry_after: None, body: body.into() };
-    assert_eq!(handle(&pagerduty, &accepted), Some(Handle::PagerDuty { dedup_key: "k1".into() }));
+    assert_eq!(handle(&pagerduty, &accepted), Some(Handle::PagerDuty { dedup_key: "k1".into(), routing_key: None }));
     assert_eq!(handle(&pagerduty, &http(202, None)), None);
     assert_eq!(handle(&webhook, &accepted), None);
     assert_eq!(handle(&rollback, &accepted), None);
     // Another kind's handle is none: Slack posts, PagerDuty computes its key.
     let (_, note, _) = &stories::all()[0];
-    let other = Handle::PagerDuty { dedup_key: "k1".into() };
+    let other = Handle::PagerDuty { dedup_key: "k1".into(), routing_key: None };
     assert!(view(&render(&slack, note, Some(&other)))["method"].as_str().unwrap().ends_with("chat.postMessage"));
 }
 

@@ -216,6 +216,7 @@ impl Simulation {
             annotations: alert.annotations.clone(),
             value: "1".to_owned(),
             state: InstanceState::Firing { since: alert.starts_at, fired_at: alert.starts_at },
+            unknown_since: None,
         });
         match &row {
             Some(_) => drop(self.firing.insert(labels.clone(), alert.clone())),
@@ -250,7 +251,7 @@ impl Simulation {
             return self.restart();
         }
         let is_changed = !step.records.is_empty();
-        for effect in step.after_commit.into_iter().chain(step.immediate) {
+        for effect in step.after_commit {
             if let Effect::Send(sending) = effect {
                 self.send(&sending);
             }

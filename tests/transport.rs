@@ -11,10 +11,12 @@ use atalaya::model::{
     SecretName, Timestamp,
 };
 use atalaya::receiver::{
-    Endpoint, Handle, HttpRequest, Method, Receiver, RenderContext, Reply, Request, Signature, Slack,
+    BodySecret, BodySecretValue, Endpoint, Handle, HttpRequest, Method, Receiver, RenderContext, Reply, Request,
+    Signature, Slack,
 };
 use atalaya::transport::{
-    HttpClient, SecretSource, Secrets, SigningKey, TOLERANCE, Transport, VerifyError, install_crypto_provider,
+    HttpClient, HttpClients, SecretSource, Secrets, SigningKey, TOLERANCE, Transport, VerifyError,
+    install_crypto_provider,
 };
 use axum::Router;
 use axum::body::Bytes;
@@ -93,11 +95,17 @@ async fn closed() -> String {
 fn transport(secrets: &[(&str, SecretSource)]) -> Transport {
     install_crypto_provider();
     let secrets = secrets.iter().map(|(name, source)| (SecretName::new(*name), source.clone()));
-    Transport::new(HttpClient::new().unwrap(), Secrets::new(secrets))
+    Transport::new(HttpClients::new(HttpClient::new().unwrap(), [], Secrets::new(secrets)).unwrap())
 }
 
 fn inline(value: &str) -> SecretSource {
     SecretSource::Inline(value.to_owned())
+}
+
+/// The secret `key` at this place of the body.
+fn named(pointer: &str) -> BodySecret {
+    let value = BodySecretValue::Named(SecretName::new("key"));
+    BodySecret { pointer: pointer.into(), value, is_returned: false }
 }
 
 fn post(url: Endpoint) -> HttpRequest {
@@ -109,6 +117,7 @@ fn post(url: Endpoint) -> HttpRequest {
         body_secret: None,
         signature: None,
         timeout: PATIENT,
+        client: None,
     }
 }
 
@@ -227,12 +236,12 @@ async fn a_secret_url_is_called_and_never_shown() {
 async fn a_secret_goes_into_the_body_and_not_into_the_reply() {
     let server = Server::start(|asked| asked.body.clone()).await;
     let mut request = post(Endpoint::Plain(server.url("/v2/enqueue")));
-    request.body_secret = Some(("/routing_key".into(), SecretName::new("key")));
+    request.body_secret = Some(named("/routing_key"));
     let reply = transport(&[("key", inline(SECRET))]).send(Request::Http(request.clone()), now()).await;
     assert_eq!(server.only_request().body, format!(r#"{{"routing_key":"{SECRET}","status":"firing"}}"#));
     assert_eq!(reply, http(200, None, r#"{"routing_key":"<hidden>","status":"firing"}"#));
 
-    request.body_secret = Some(("/a/b".into(), SecretName::new("key")));
+    request.body_secret = Some(named("/a/b"));
     assert_eq!(
         why(request, &[("key", inline(SECRET))]).await,
         "there is no place for secret `key` at `/a/b` of the body"
@@ -243,7 +252,7 @@ async fn a_secret_goes_into_the_body_and_not_into_the_reply() {
 async fn a_missing_secret_is_a_failed_attempt() {
     let server = Server::start(|_| "must not be asked").await;
     let mut request = post(Endpoint::Plain(server.url("/")));
-    request.body_secret = Some(("/routing_key".into(), SecretName::new("key")));
+    request.body_secret = Some(named("/routing_key"));
     let file = SecretSource::File(Path::new("/nowhere/key").into());
     assert_eq!(
         why(request.clone(), &[("key", file)]).await,
@@ -260,7 +269,7 @@ async fn a_rotated_secret_is_in_use_at_once() {
     let path = directory.path().join("key");
     let transport = transport(&[("key", SecretSource::File(path.clone()))]);
     let mut request = post(Endpoint::Plain(server.url("/")));
-    request.body_secret = Some(("/k".into(), SecretName::new("key")));
+    request.body_secret = Some(named("/k"));
     for value in ["old\n", "new\n"] {
         std::fs::write(&path, value).unwrap();
         transport.send(Request::Http(request.clone()), now()).await;
@@ -300,6 +309,7 @@ fn slack_request(api_url: &str, handle: Option<&Handle>, timeout: Duration) -> R
         channel: "#alerts".into(),
         send_resolved: true,
         timeout,
+        client: None,
     });
     let note = Notification::Group(GroupNotification {
         key: GroupKey::new("{}"),

@@ -1,5 +1,6 @@
 //! The commands: what a person types, and what they read.
 
+mod check;
 mod demo;
 mod log;
 mod run;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Runs the daemon until it is interrupted.
     Run(RunArguments),
+    /// Says what is wrong with configurations and rule files: exits 1 when something is.
+    Check(CheckArguments),
     /// Plays a canary that goes bad, over real HTTP on this machine: an alert, a message, a page and a rollback.
     Demo(DemoArguments),
 }
@@ -48,6 +51,34 @@ pub struct RunArguments {
     /// Where the page and the metrics are [default: the configuration's `web.listen`, or 127.0.0.1:9095].
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Whose ways are followed where ours and Alertmanager's differ [default: the configuration's `compat`].
+    #[arg(long, value_name = "WHOSE", value_parser = ["default", "strict"])]
+    pub compat: Option<String>,
+    /// Whether `POST /-/reload` loads the configuration anew.
+    #[arg(
+        long = "web.enable-lifecycle",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    pub has_lifecycle: bool,
+    /// Do not load the configuration anew when one of its files has changed.
+    #[arg(long = "no-watch")]
+    pub no_watch: bool,
+}
+
+/// What `atalaya check` is told.
+#[derive(Debug, clap::Args)]
+pub struct CheckArguments {
+    /// Configurations and rule files; `-`, or none at all, is standard input.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Exit with status 3 when something is probably not meant.
+    #[arg(long)]
+    pub lint_fatal: bool,
 }
 
 /// What `atalaya demo` is told.
@@ -86,6 +117,7 @@ pub fn main() -> ExitCode {
             log::install(arguments.log_format, log_level.unwrap_or("info"));
             run::run(&run)
         }
+        Command::Check(arguments) => check::check(&arguments),
         Command::Demo(demo) => demo::demo(demo, arguments.log_format, log_level),
     };
     match result {

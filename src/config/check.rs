@@ -1,52 +1,104 @@
 //! The whole: each part is checked by itself, then whether they fit together.
 
 use crate::dispatch::RouteSpec;
-use crate::model::Problems;
+use crate::model::{Compat, Problems};
 
 use super::place::{Sheet, Spot};
 use super::raw::RawMain;
-use super::{Config, RawConfig, global, receivers, route, rules, scrape};
+use super::rule_options::{RuleOptions, Sources};
+use super::secret::SecretList;
+use super::value::word;
+use super::{Config, RawConfig, global, lint, receivers, route, rules, scrape, source, store};
 
 impl RawConfig {
     /// The configuration, or everything that is wrong with it: first the file itself, then each rule file.
     pub fn build(self) -> Result<Config, Problems> {
-        let Self { directory, mut sheet, main, rule_files } = self;
+        let Self { directory, mut sheet, main, is_rules_only, listed, mut rule_files } = self;
         let is_readable = main.is_some();
         let main = main.unwrap_or_default();
-        let global = global::global(&mut sheet, &main.global.clone().unwrap_or_default());
+        let raw_global = main.global.clone().unwrap_or_default();
+        let global = global::global(&mut sheet, &raw_global);
         let receivers =
             receivers::receivers(&mut sheet, main.receivers.as_deref().unwrap_or_default(), &global, &directory);
         let route = match &main.route {
-            Some(route) => route::root(&mut sheet, route, &receivers.names),
+            Some(route) => {
+                let before = sheet.count();
+                let spec = route::root(&mut sheet, route, &receivers.names);
+                if has_unread_receivers(&sheet, &main) {
+                    sheet.hush(before, |problem| problem.what.starts_with("no receiver is named"));
+                }
+                spec
+            }
             None => RouteSpec::default(),
         };
         let scrape = scrape::targets(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &global);
+        let mut secrets = SecretList { directory: &directory, secrets: receivers.secrets };
+        let mut clients = Vec::new();
+        let raw_source = main.source.clone().unwrap_or_default();
+        let sources = source::sources(&mut sheet, &raw_source, global.evaluation_interval, &mut secrets, &mut clients);
+        let secrets = secrets.secrets;
         let listen = global::web(&mut sheet, &main.web.clone().unwrap_or_default());
         let state_dir = global::state(&mut sheet, &main.state.clone().unwrap_or_default(), &directory);
-        if is_readable {
+        let compat = [("default", Compat::Default), ("strict", Compat::Strict)];
+        let compat = word(&mut sheet, "compat", main.compat.as_ref(), &compat).unwrap_or_default();
+        let store = store::store(&mut sheet, &main.store.clone().unwrap_or_default());
+        let raw_options = main.rule_options.as_deref().unwrap_or_default();
+        let options = RuleOptions::check(&mut sheet, raw_options, &Sources::default(), &directory);
+        if is_readable && !is_rules_only {
             whole(&mut sheet, &main);
         }
-        let mut problems = sheet.into_problems();
+        let defaults = rules::Defaults {
+            interval: global.evaluation_interval,
+            query_offset: global.rule_query_offset,
+            options: &options,
+        };
+        let groups = rule_files.iter_mut().flat_map(|file| rules::check(file, &defaults)).collect();
+        let mut problems = sheet.take_problems();
+        for file in &mut rule_files {
+            problems.extend(file.sheet.take_problems());
+        }
         let mut config = Config {
             scrape,
-            groups: Vec::new(),
+            groups,
             rule_files: rule_files.iter().map(|file| file.name.clone()).collect(),
             route,
             receivers: receivers.integrations,
             rollbacks: receivers.rollbacks,
-            secrets: receivers.secrets,
+            secrets,
+            clients,
+            apis: sources.apis,
+            default_source: sources.default,
             external_labels: global.external_labels,
             external_url: global.external_url,
             evaluation_interval: global.evaluation_interval,
             listen,
             state_dir,
+            store,
+            compat,
+            lints: Vec::new(),
         };
-        for file in rule_files {
-            let (groups, wrong) = rules::check(file, config.evaluation_interval);
-            config.groups.extend(groups);
-            problems.extend(wrong);
+        if !problems.is_empty() {
+            return Err(Problems(problems));
         }
-        if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+        let checked = lint::Checked {
+            main: &main,
+            is_rules_only,
+            listed: &listed,
+            rule_files: &rule_files,
+            options: &options,
+            config: &config,
+        };
+        let findings = lint::findings(&checked);
+        config.lints = findings.into_iter().map(|finding| finding.show(&mut sheet, &mut rule_files)).collect();
+        Ok(config)
+    }
+}
+
+/// Whether a receiver may have a name that could not be read, so that nobody can say which names there are.
+fn has_unread_receivers(sheet: &Sheet, main: &RawMain) -> bool {
+    match &main.receivers {
+        None => sheet.is_wounded(Spot::default(), "receivers"),
+        Some(receivers) => receivers.iter().any(|raw| sheet.is_wounded(raw.defined, "name")),
     }
 }
 
@@ -54,8 +106,7 @@ impl RawConfig {
 fn whole(sheet: &mut Sheet, main: &RawMain) {
     sheet.refuse("", main.not_yet());
     let missing = match (&main.route, main.receivers.iter().flatten().next()) {
-        (Some(_), Some(_)) => None,
-        (None, None) => Some("there is neither a `route` nor a receiver"),
+        (Some(_), Some(_)) | (None, None) => None,
         (None, Some(_)) => Some("there is no `route`"),
         (Some(_), None) => Some("there is no receiver"),
     };

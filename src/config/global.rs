@@ -8,7 +8,7 @@ use crate::model::Labels;
 
 use super::place::Sheet;
 use super::raw::{RawGlobal, RawState, RawWeb, Text};
-use super::value::{http_url, labels, positive_duration, secret_url};
+use super::value::{duration, http_url, labels, positive_duration, secret_url};
 
 /// Slack's Web API.
 pub(super) const SLACK_API_URL: &str = "https://slack.com/api";
@@ -16,7 +16,7 @@ pub(super) const SLACK_API_URL: &str = "https://slack.com/api";
 pub(super) const PAGERDUTY_URL: &str = "https://events.pagerduty.com/v2/enqueue";
 
 /// Prometheus's default of both intervals.
-const INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 /// Prometheus's default, unless the interval is shorter.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,6 +25,7 @@ pub(super) struct Global {
     pub(super) scrape_interval: Duration,
     pub(super) scrape_timeout: Duration,
     pub(super) evaluation_interval: Duration,
+    pub(super) rule_query_offset: Duration,
     pub(super) external_labels: Labels,
     pub(super) external_url: String,
     pub(super) slack_api_url: String,
@@ -42,6 +43,7 @@ pub(super) fn global(sheet: &mut Sheet, raw: &RawGlobal) -> Global {
     if let Some(text) = raw.scrape_timeout.as_ref().filter(|_| scrape_timeout.is_some_and(|it| it > scrape_interval)) {
         sheet.note(text, "global.scrape_timeout", "must not be longer than `scrape_interval`");
     }
+    let rule_query_offset = duration(sheet, "global.rule_query_offset", raw.rule_query_offset.as_ref());
     let external_labels = labels(sheet, "global.external_labels", raw.external_labels.as_ref(), |_| None);
     let mut url = |setting: &str, text: Option<&Text>| {
         text.and_then(|text| http_url(sheet, &format!("global.{setting}"), text)).map(without_final_slash)
@@ -50,6 +52,7 @@ pub(super) fn global(sheet: &mut Sheet, raw: &RawGlobal) -> Global {
         scrape_interval,
         scrape_timeout: scrape_timeout.unwrap_or(SCRAPE_TIMEOUT.min(scrape_interval)),
         evaluation_interval,
+        rule_query_offset: rule_query_offset.unwrap_or_default(),
         external_labels,
         external_url: url("external_url", raw.external_url.as_ref()).unwrap_or_default(),
         pagerduty_url: url("pagerduty_url", raw.pagerduty_url.as_ref()).unwrap_or_else(|| PAGERDUTY_URL.to_owned()),

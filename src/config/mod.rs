@@ -1,26 +1,36 @@
 //! YAML to checked values: `atalaya.yaml` and the rule files that it names.
 //!
-//! Two steps. `raw` and `read` take the files as they are written: unknown settings are refused, places are kept. Then
+//! Three steps. `tree` reads YAML, and `reader` fills the structs of `raw` with it as it is written: unknown settings are
+//! refused, places are kept. Then
 //! [`RawConfig::build`] checks everything and answers with a [`Config`], which works, or with every problem of every file
 //! at once, each with its place. It opens nothing and reads no environment, so a check runs anywhere, and the same code
-//! runs at start and on reload. Only one thing ends a file early: what is not YAML, or has another shape than the file
-//! it is meant to be.
+//! runs at start and on reload. Only one thing ends a file early: what is not YAML.
 
 mod raw;
 mod read;
+
+mod files;
+mod reader;
+mod tree;
 
 mod explain;
 mod hint;
 mod place;
 mod scalar;
 
+mod size;
 mod value;
 
 mod expression;
+mod rule_options;
 mod rules;
 
 mod global;
+mod http;
+mod relabel;
+mod store;
 mod scrape;
+mod source;
 
 mod rollback;
 mod secret;
@@ -29,28 +39,41 @@ mod receivers;
 mod route;
 
 mod check;
+mod lint;
+mod lint_expression;
+
+mod shown;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dispatch::RouteSpec;
+use crate::dispatch::{ForwardSpec, RouteSpec};
 use crate::engine::EngineSpec;
 use crate::evaluator::{EvaluatorSpec, Measure, ScrapeTarget};
-use crate::model::{IntegrationId, Labels, Problems, SecretName};
+use crate::model::{ClientName, Compat, IntegrationId, Labels, Problems, SecretName, SourceName};
 use crate::receiver::Receiver;
 use crate::rollout::RollbackSpec;
 use crate::rule::{AnnotateContext, RuleGroup};
-use crate::transport::SecretSource;
+use crate::source::RemoteSpec;
+use crate::store::Retain;
+use crate::transport::{HttpOptions, SecretSource};
 
+pub use files::{Files, list};
+pub use lint::{Finding, LINTS, Lint};
 pub use read::RawConfig;
+pub use shown::shown;
 
 /// A configuration in which everything fits together.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Who is measured.
     pub scrape: Vec<ScrapeTarget>,
+    /// The APIs that answer queries.
+    pub apis: Vec<RemoteSpec>,
+    /// Whom rules ask that do not say; the store that scrapes fill when it has no name.
+    pub default_source: SourceName,
     /// The rules, in the order of their files.
     pub groups: Vec<RuleGroup>,
     /// The rule files as they are named.
@@ -63,6 +86,8 @@ pub struct Config {
     pub rollbacks: Vec<RollbackSpec>,
     /// Where the secrets come from that the receivers name.
     pub secrets: Vec<(SecretName, SecretSource)>,
+    /// The clients that have settings of their own.
+    pub clients: Vec<(ClientName, HttpOptions)>,
     /// What is added to everything that leaves.
     pub external_labels: Labels,
     /// Where this Atalaya can be reached, without a final `/`; empty when nobody said.
@@ -73,6 +98,23 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Where the state is kept.
     pub state_dir: Option<PathBuf>,
+    /// What is kept in memory.
+    pub store: StoreOptions,
+    /// Whose ways are followed where we would do something better.
+    pub compat: Compat,
+    /// What is sound and probably not meant.
+    pub lints: Vec<Finding>,
+}
+
+/// What is kept in memory, and how much of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoreOptions {
+    /// What is kept although no rule reads it.
+    pub retain: Retain,
+    /// How many series there may be.
+    pub series_max: Option<usize>,
+    /// How many bytes they may take.
+    pub memory_max: Option<u64>,
 }
 
 impl Config {
@@ -80,6 +122,7 @@ impl Config {
     pub fn evaluator_spec(&self) -> EvaluatorSpec {
         let measure = |rollback: &RollbackSpec| Measure {
             id: rollback.id.clone(),
+            source: SourceName::embedded(),
             expr: rollback.guard.expr.clone(),
             key: rollback.key.clone(),
         };
@@ -92,7 +135,13 @@ impl Config {
                 external_labels: self.external_labels.clone(),
                 external_url: self.external_url.clone(),
             },
+            ..EvaluatorSpec::default()
         }
+    }
+
+    /// Whether anybody hears of alerts.
+    pub fn tells_somebody(&self) -> bool {
+        self.route.receiver.is_some()
     }
 
     /// What the engine needs of it.
@@ -100,14 +149,28 @@ impl Config {
         EngineSpec {
             route: self.route.clone(),
             receivers: self.receivers.clone(),
+            origins: self.secrets.iter().map(|(name, source)| (name.clone(), source.origin())).collect(),
             rollbacks: self.rollbacks.clone(),
+            alertmanagers: ForwardSpec::default(),
+            compat: self.compat,
             external_labels: self.external_labels.clone(),
             external_url: self.external_url.clone(),
         }
     }
 }
 
-/// Reads a configuration and everything that it names, and checks it. `read` gives what a file holds.
+/// Reads a configuration and everything that it names, and checks it. `read` gives what a file holds; nobody lists
+/// directories for it, so patterns of rule files are refused.
 pub fn load(path: &Path, read: &dyn Fn(&Path) -> io::Result<String>) -> Result<Config, Problems> {
     RawConfig::read(path, read).build()
+}
+
+/// Reads a configuration and everything that it names, rule files by pattern among it, and checks it.
+pub fn load_from(path: &Path, files: Files<'_>) -> Result<Config, Problems> {
+    RawConfig::read_from(path, files).build()
+}
+
+/// Whether a text is a rule file rather than a main one: whether it has `groups`.
+pub fn is_rule_file(text: &str) -> bool {
+    tree::grow(text).has("groups")
 }

@@ -2,40 +2,79 @@
 
 use std::ops::Range;
 
-use serde::de::DeserializeOwned;
-use serde_saphyr::{Error, Location, Spanned};
+use std::collections::BTreeMap;
 
 use crate::model::{Place, Problem};
 
-use super::explain::{explain, instead_of, is_unknown_setting};
+use super::explain::instead_of;
 use super::hint::nearest;
+use super::reader::{Read, Reader, field};
 use super::scalar;
+use super::tree::{Child, grow};
 
 /// The largest file that is read; rule files of whole companies are far smaller.
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// How deep a file may be nested: a routing tree of eleven levels. A level takes up to 40 KiB of stack while it is read.
-pub(super) const DEPTH_MAX: usize = 24;
+/// How many problems of one file are told; whoever has more mends some first.
+const PROBLEMS_MAX: usize = 10_000;
 
 /// A spot in a file. Without a line it is the file as a whole.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {
     line: u32,
     column: u32,
     /// In characters; the mark goes no further than the line.
     width: u32,
+    start: u32,
+    end: u32,
 }
 
-impl From<Location> for Spot {
-    fn from(location: Location) -> Self {
-        let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        Self { line: number(location.line()), column: number(location.column()), width: number(location.span().len()) }
+impl Spot {
+    /// The spot at a line and column, both from 1, and the bytes of the file that are meant.
+    pub(super) fn new(line: usize, column: usize, width: usize, bytes: Range<usize>) -> Self {
+        Self {
+            line: number(line),
+            column: number(column),
+            width: number(width),
+            start: number(bytes.start),
+            end: number(bytes.end),
+        }
+    }
+
+    /// Its first character.
+    pub(super) fn narrow(self) -> Self {
+        Self { width: self.width.min(1), ..self }
+    }
+
+    /// The bytes of the file that are meant.
+    pub(super) fn bytes(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Spanned<T> {
+    pub(super) value: T,
+    /// Where it is referred to: where it stands, or the alias that stands for it.
+    pub(super) referenced: Spot,
+    /// Where it is written.
+    pub(super) defined: Spot,
+}
+
+impl<T> Spanned<T> {
+    pub(super) fn new(value: T, referenced: Spot, defined: Spot) -> Self {
+        Self { value, referenced, defined }
     }
 }
 
 impl<T> From<&Spanned<T>> for Spot {
     fn from(value: &Spanned<T>) -> Self {
-        value.defined.into()
+        value.defined
     }
 }
 
@@ -47,33 +86,71 @@ pub(super) struct Sheet {
     /// Where each line begins, since a file may have a problem on each of many thousands.
     line_starts: Vec<usize>,
     problems: Vec<Problem>,
+    /// What follows from other problems and is not told.
+    hushed: Vec<Problem>,
+    /// By where settings begin, those of them that could not be read or were misspelt.
+    wounds: BTreeMap<Spot, Vec<String>>,
 }
 
 impl Sheet {
     /// A file with this text.
     pub(super) fn new(file: String, text: String) -> Self {
         let line_starts = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { file, text, line_starts, problems: Vec::new() }
+        Self { file, text, line_starts, problems: Vec::new(), hushed: Vec::new(), wounds: BTreeMap::new() }
     }
 
-    /// Reads the text as YAML of this shape; what hinders that is noted.
-    pub(super) fn parse<T: DeserializeOwned>(&mut self) -> Option<T> {
+    /// Reads the text as YAML of this shape; what hinders that is noted. Only a text that is not YAML gives nothing.
+    pub(super) fn parse<T: Read + Default>(&mut self) -> Option<T> {
         if self.text.len() > FILE_BYTES_MAX {
             self.note(Spot::default(), "", format!("the file has more than {FILE_BYTES_MAX} bytes"));
             return None;
         }
-        match parse(&self.text) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.note_error(&error);
-                None
-            }
+        let tree = grow(&self.text);
+        for fault in tree.faults {
+            self.note(fault.spot, "", fault.what).hint = fault.hint;
         }
+        let root: Option<Child> = tree.root;
+        let value = root.and_then(|root| {
+            let value = field(&mut Reader::new(self), &root);
+            // What the file lacks as a whole is noted without a place.
+            if let Some(names) = self.wounds.get(&root.node.spot).cloned() {
+                self.wounds.insert(Spot::default(), names);
+            }
+            value
+        });
+        tree.is_whole.then(|| value.unwrap_or_default())
     }
 
-    /// Reads the text as YAML of this shape, and says nothing when it is not.
-    pub(super) fn peek<T: DeserializeOwned>(&self) -> Option<T> {
-        parse(&self.text).ok()
+    /// How many problems there are.
+    pub(super) fn count(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// Remembers that one of the settings that begin at `owner` could not be read or was misspelt, so that nobody is told
+    /// that it is missing.
+    pub(super) fn wound(&mut self, owner: Spot, setting: &str) {
+        self.wounds.entry(owner).or_default().push(setting.to_owned());
+    }
+
+    /// Whether one of the settings that begin at `owner` could not be read.
+    pub(super) fn is_wounded(&self, owner: Spot, setting: &str) -> bool {
+        self.wounds.get(&owner).is_some_and(|settings| settings.iter().any(|wounded| wounded == setting))
+    }
+
+    /// Takes back what was noted since there were `before` problems and follows from others.
+    pub(super) fn hush(&mut self, before: usize, follows: impl Fn(&Problem) -> bool) {
+        let kept = self.problems.split_off(before);
+        self.problems.extend(kept.into_iter().filter(|problem| !follows(problem)));
+    }
+
+    /// The rest of the line at a spot.
+    pub(super) fn text_at(&self, spot: Spot) -> &str {
+        self.text.get(spot.start as usize..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+    }
+
+    /// Whether a setting of this name may hold a secret.
+    pub(super) fn may_be_secret(name: &str) -> bool {
+        SECRET_SETTINGS.iter().any(|secret| name.ends_with(secret)) || nearest(name, SECRET_NAMES).is_some()
     }
 
     /// Notes a problem and shows its line.
@@ -90,22 +167,15 @@ impl Sheet {
 
     /// Notes a problem with the name of a setting. What the setting holds is not shown: nobody knows whether a name that
     /// is not known stands for a secret.
-    fn note_name(&mut self, spot: Spot, path: &str, what: String) -> &mut Problem {
+    pub(super) fn note_name(&mut self, spot: Spot, path: &str, what: String) -> &mut Problem {
         let snippet = snippet(up_to_name(self.line(spot.line), spot), spot);
         self.push(spot, path, what, snippet)
     }
 
-    /// Notes settings that are not supported yet, at their names; `settings` has the places of their values.
-    pub(super) fn refuse(&mut self, path: &str, settings: Vec<(&'static str, Location)>) {
-        for (name, value) in settings {
-            let bytes = value.span().byte_offset().and_then(|at| usize::try_from(at).ok());
-            let before = bytes.and_then(|at| self.text.get(..at));
-            let what = format!("`{name}` is not supported yet");
-            let problem = match before.and_then(|before| before.rfind(name)) {
-                Some(at) => self.note_name(self.spot_of(at..at + name.len()), path, what),
-                None => self.note_unseen(value, path, what),
-            };
-            problem.hint = instead_of(name);
+    /// Notes settings that are not supported yet, at their names.
+    pub(super) fn refuse(&mut self, path: &str, settings: Vec<(&'static str, Spot)>) {
+        for (name, spot) in settings {
+            self.note_name(spot, path, format!("`{name}` is not supported yet")).hint = instead_of(name);
         }
     }
 
@@ -117,7 +187,7 @@ impl Sheet {
         path: &str,
         what: impl Into<String>,
     ) -> &mut Problem {
-        let bytes = bytes_of(value).and_then(|scalar| scalar::locate(&self.text, scalar, &value.value, piece));
+        let bytes = scalar::locate(&self.text, value.defined.bytes(), &value.value, piece);
         let spot = match bytes {
             Some(bytes) => self.spot_of(bytes),
             None => value.into(),
@@ -126,27 +196,39 @@ impl Sheet {
     }
 
     /// What is wrong, from top to bottom.
-    pub(super) fn into_problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
-        self.problems
+    pub(super) fn take_problems(&mut self) -> Vec<Problem> {
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
+        let more = self.hushed.iter().filter(|problem| problem.path == MORE).count();
+        if more > 0 {
+            let what = format!("{more} more problems are not shown");
+            let place = Place { file: self.file.clone(), line: None, column: None };
+            problems.push(Problem { place, path: String::new(), what, hint: None, snippet: String::new() });
+        }
+        problems
     }
 
     fn push(&mut self, spot: Spot, path: &str, what: String, snippet: String) -> &mut Problem {
         let known = |number: u32| (spot.line > 0).then_some(number);
         let place = Place { file: self.file.clone(), line: known(spot.line), column: known(spot.column) };
-        self.problems.push_mut(Problem { place, path: path.to_owned(), what, hint: None, snippet })
+        let problem = Problem { place, path: path.to_owned(), what, hint: None, snippet };
+        if self.problems.len() >= PROBLEMS_MAX {
+            return self.hushed.push_mut(Problem { path: MORE.to_owned(), ..problem });
+        }
+        // "There is no `expr`" is no news where `exrp` is no setting.
+        let follows = |setting: &String| problem.what.contains(&format!("`{setting}`"));
+        if self.wounds.get(&spot).is_some_and(|settings| settings.iter().any(follows)) {
+            return self.hushed.push_mut(problem);
+        }
+        self.problems.push_mut(problem)
     }
 
     fn spot_of(&self, bytes: Range<usize>) -> Spot {
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let line = self.line_starts.partition_point(|start| *start <= bytes.start);
         let line_start = line.checked_sub(1).map_or(0, |at| self.line_starts[at]);
         let before = self.text.get(line_start..bytes.start).unwrap_or_default();
-        Spot {
-            line: number(line),
-            column: number(before.chars().count() + 1),
-            width: number(self.text.get(bytes).unwrap_or_default().chars().count()),
-        }
+        let width = self.text.get(bytes.clone()).unwrap_or_default().chars().count();
+        Spot::new(line, before.chars().count() + 1, width, bytes)
     }
 
     /// A line, counted from 1.
@@ -154,30 +236,10 @@ impl Sheet {
         let start = (number as usize).checked_sub(1).and_then(|at| self.line_starts.get(at));
         start.and_then(|start| self.text[*start..].lines().next()).unwrap_or_default()
     }
-
-    /// Says in our words why a file is not YAML or not of the shape it should be.
-    fn note_error(&mut self, error: &Error) {
-        let error = error.without_snippet();
-        let spot = error.location().map(Spot::from).unwrap_or_default();
-        let at = self.line(spot.line).chars().skip(spot.column.saturating_sub(1) as usize);
-        let (what, hint) = explain(error, &at.collect::<String>());
-        let problem =
-            if is_unknown_setting(error) { self.note_name(spot, "", what) } else { self.note(spot, "", what) };
-        problem.hint = hint;
-    }
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    let budget = serde_saphyr::budget! { max_depth: DEPTH_MAX };
-    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false, budget: budget })
-}
-
-fn bytes_of(value: &Spanned<String>) -> Option<Range<usize>> {
-    let span = value.defined.span();
-    let start = usize::try_from(span.byte_offset()?).ok()?;
-    let length = usize::try_from(span.byte_len()?).ok()?;
-    Some(start..start + length)
-}
+/// Marks problems that are counted only.
+const MORE: &str = "…";
 
 /// A line as far as the name of a setting at this spot and its colon; a name with its value glued to it ends at the colon.
 fn up_to_name(line: &str, spot: Spot) -> &str {
@@ -208,13 +270,22 @@ fn snippet(line: &str, spot: Spot) -> String {
 }
 
 /// Settings whose values are not to be shown, by the end of their names.
-const SECRET_SETTINGS: [&str; 7] =
-    ["token", "secret", "password", "routing_key", "service_key", "api_key", "credentials"];
+const SECRET_SETTINGS: [&str; 9] = [
+    "token",
+    "secret",
+    "secrets",
+    "password",
+    "routing_key",
+    "service_key",
+    "api_key",
+    "credentials",
+    "proxy_connect_header",
+];
 /// Settings whose values are not to be shown even when their names are misspelt.
 const SECRET_NAMES: [&str; 8] =
     ["bot_token", "app_token", "secret", "password", "routing_key", "service_key", "api_key", "credentials"];
 /// What secrets look like by themselves.
-const SECRET_LOOKS: [&str; 5] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/services/"];
+const SECRET_LOOKS: [&str; 6] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/services/", "PRIVATE KEY"];
 
 /// Whether a line of YAML holds a secret as such, rather than the name of its variable or file.
 fn holds_secret(line: &str) -> bool {
@@ -259,6 +330,8 @@ mod tests {
         check("    routing_key: 0123456789abcdef", true);
         check("      whsec_c2VjcmV0", true);
         check("    bot_tokn:hunter2", true);
+        check("  - {http_headers: {X-Key: {secrets: [hunter2]}}, timeout: 5}", true);
+        check("  key: '-----BEGIN PRIVATE KEY-----'", true);
         check("    bot_token hunter2", true);
         check("  - {channel: a, 'bot_tokn': \"hunter2}", true);
         check("    bot_tokn:", false);
@@ -277,7 +350,7 @@ mod tests {
     #[test]
     fn of_a_setting_that_is_none_the_name_is_shown() {
         let check = |line: &str, column: u32, width: u32, want: &str| {
-            assert_eq!(up_to_name(line, Spot { line: 1, column, width }), want, "{line}");
+            assert_eq!(up_to_name(line, Spot { line: 1, column, width, ..Spot::default() }), want, "{line}");
         };
         check("  bot_tokn: hunter2", 3, 8, "  bot_tokn:");
         check("- {é: a, 'bot_tokn' : hunter2}", 10, 10, "- {é: a, 'bot_tokn' :");
@@ -292,7 +365,7 @@ mod tests {
         let sheet = Sheet::new(String::new(), "a: 1\n\tb: four\n".to_owned());
         let check = |spot: (u32, u32, u32), want: &str| {
             let (line, column, width) = spot;
-            assert_eq!(snippet(sheet.line(line), Spot { line, column, width }), want);
+            assert_eq!(snippet(sheet.line(line), Spot { line, column, width, ..Spot::default() }), want);
         };
         check((2, 5, 99), "  2 | \tb: four\n    | \t   ^^^^");
         check((1, 5, 0), "  1 | a: 1\n    |     ^");

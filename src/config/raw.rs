@@ -1,19 +1,14 @@
 //! `atalaya.yaml` as it is written: one struct for each kind of settings, every value with its place.
 //!
 //! A setting that Prometheus or Alertmanager know and we do not yet is a field too, under `not_yet`: so it is refused by
-//! its name, along with everything else that is wrong, and never ignored. Any other name is refused by serde.
+//! its name, along with everything else that is wrong, and never ignored. Any other name is refused while it is read.
 
-use std::fmt;
-
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_saphyr::{Location, Spanned};
+use super::place::{Spanned, Spot};
+use super::reader::{Read, Reader, field};
+use super::tree::{Child, Value};
 
 /// A text with its place.
 pub(super) type Text = Spanned<String>;
-
-/// A list that may be left empty, its entries with their places.
-pub(super) type List<T> = Option<Vec<Spanned<T>>>;
 
 /// The settings of one struct and where they belong in the file.
 pub(super) struct Known {
@@ -33,11 +28,13 @@ macro_rules! settings {
         $(not_yet { $($later:ident)* })?
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Default, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
+        #[derive(Clone, Debug, Default)]
         pub(super) struct $name {
-            $(#[serde(rename = $text)] pub(super) $field: Option<$type>,)*
-            $($($later: Option<Spanned<IgnoredAny>>,)*)?
+            $(pub(super) $field: Option<$type>,)*
+            $(
+                #[doc = concat!("What is there of:", $(" ", stringify!($later),)*)]
+                later: Vec<(&'static str, Spot)>,
+            )?
         }
 
         impl $name {
@@ -49,12 +46,26 @@ macro_rules! settings {
             };
 
             $(
-                /// The settings that are there and not supported yet.
-                pub(super) fn not_yet(&self) -> Vec<(&'static str, Location)> {
-                    let all = [$((stringify!($later), &self.$later),)*];
-                    all.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?.referenced))).collect()
+                #[doc = concat!("The settings that are there and not supported yet, of:", $(" ", stringify!($later),)*)]
+                pub(super) fn not_yet(&self) -> Vec<(&'static str, Spot)> {
+                    self.later.clone()
                 }
             )?
+        }
+
+        impl Read for $name {
+            fn read<'t>(reader: &mut Reader<'_, 't>, child: &'t Child) -> Option<Self> {
+                let mut raw = Self::default();
+                let _later = reader.settings(child, &Self::KNOWN, &mut |reader, name, value| match name {
+                    $($text => raw.$field = field(reader, value),)*
+                    _ => {}
+                })?;
+                $(
+                    const _: &[&str] = &[$(stringify!($later),)*];
+                    raw.later = _later;
+                )?
+                Some(raw)
+            }
         }
     };
 }
@@ -69,11 +80,15 @@ settings! {
         receivers "receivers": Vec<Spanned<RawReceiver>>,
         web "web": RawWeb,
         state "state": RawState,
+        source "source": RawSource,
+        rule_options "rule_options": Vec<Spanned<RawRuleOptions>>,
+        store "store": RawStore,
+        compat "compat": Text,
     }
     not_yet {
         alerting remote_read remote_write otlp storage tracing runtime scrape_config_files
-        inhibit_rules mute_time_intervals time_intervals templates
-        source slo_files rollout_files heartbeat schedules
+        inhibit_rules mute_time_intervals time_intervals templates event_recorder
+        slo_files rollout_files heartbeat schedules
     }
 }
 
@@ -83,13 +98,14 @@ settings! {
         scrape_interval "scrape_interval": Text,
         scrape_timeout "scrape_timeout": Text,
         evaluation_interval "evaluation_interval": Text,
+        rule_query_offset "rule_query_offset": Text,
         external_labels "external_labels": Pairs,
         external_url "external_url": Text,
         slack_api_url "slack_api_url": Text,
         pagerduty_url "pagerduty_url": Text,
     }
     not_yet {
-        rule_query_offset query_log_file scrape_failure_log_file scrape_protocols scrape_native_histograms
+        query_log_file scrape_failure_log_file scrape_protocols scrape_native_histograms
         convert_classic_histograms_to_nhcb always_scrape_classic_histograms extra_scrape_metrics body_size_limit
         sample_limit target_limit label_limit label_name_length_limit label_value_length_limit keep_dropped_targets
         metric_name_validation_scheme metric_name_escaping_scheme
@@ -113,6 +129,8 @@ settings! {
         metrics_path "metrics_path": Text,
         scheme "scheme": Text,
         static_configs "static_configs": Vec<Spanned<RawStaticConfig>>,
+        relabel_configs "relabel_configs": Vec<Spanned<RawRelabel>>,
+        metric_relabel_configs "metric_relabel_configs": Vec<Spanned<RawRelabel>>,
     }
     not_yet {
         honor_labels honor_timestamps track_timestamps_staleness params scrape_protocols fallback_scrape_protocol
@@ -121,7 +139,7 @@ settings! {
         label_limit label_name_length_limit label_value_length_limit keep_dropped_targets
         native_histogram_bucket_limit native_histogram_min_bucket_factor metric_name_validation_scheme
         metric_name_escaping_scheme scrape_failure_log_file basic_auth authorization oauth2 tls_config http_headers
-        proxy_url no_proxy proxy_from_environment proxy_connect_header relabel_configs metric_relabel_configs
+        proxy_url no_proxy proxy_from_environment proxy_connect_header
         aws_sd_configs azure_sd_configs consul_sd_configs digitalocean_sd_configs dns_sd_configs docker_sd_configs
         dockerswarm_sd_configs ec2_sd_configs ecs_sd_configs elasticache_sd_configs msk_sd_configs rds_sd_configs eureka_sd_configs file_sd_configs gce_sd_configs hetzner_sd_configs
         http_sd_configs ionos_sd_configs kubernetes_sd_configs kuma_sd_configs lightsail_sd_configs linode_sd_configs
@@ -136,6 +154,19 @@ settings! {
     RawStaticConfig in "in an entry of `static_configs`" {
         targets "targets": Vec<Text>,
         labels "labels": Pairs,
+    }
+}
+
+settings! {
+    /// A rule of relabeling.
+    RawRelabel in "in a relabel rule" {
+        source_labels "source_labels": Vec<Text>,
+        separator "separator": Text,
+        regex "regex": Text,
+        modulus "modulus": Spanned<u64>,
+        target_label "target_label": Text,
+        replacement "replacement": Text,
+        action "action": Text,
     }
 }
 
@@ -244,6 +275,26 @@ settings! {
 }
 
 settings! {
+    /// What rule files cannot say of their groups.
+    RawRuleOptions in "in an entry of `rule_options`" {
+        files "files": Vec<Text>,
+        groups "groups": Vec<Text>,
+        source "source": Text,
+        on_unknown "on_unknown": Text,
+        unknown_after "unknown_after": Text,
+    }
+}
+
+settings! {
+    /// What is kept in memory.
+    RawStore in "under `store`" {
+        retain "retain": OneOrMany,
+        series_max "series_max": Spanned<u64>,
+        memory_max "memory_max": Text,
+    }
+}
+
+settings! {
     /// A rule file.
     RawRuleFile in "at the top of a rule file" { groups "groups": Vec<Spanned<RawGroup>>, }
 }
@@ -274,12 +325,132 @@ settings! {
     }
 }
 
+settings! {
+    /// How calls are made: `http_config`, and the same settings inline.
+    RawHttpConfig in "in an `http_config`" {
+        basic_auth "basic_auth": Spanned<RawBasicAuth>,
+        authorization "authorization": Spanned<RawAuthorization>,
+        bearer_token "bearer_token": Text,
+        bearer_token_file "bearer_token_file": Text,
+        oauth2 "oauth2": Spanned<RawOAuth2>,
+        tls_config "tls_config": Spanned<RawTlsConfig>,
+        http_headers "http_headers": Named<RawHttpHeader>,
+        follow_redirects "follow_redirects": bool,
+        enable_http2 "enable_http2": bool,
+        proxy_url "proxy_url": Text,
+        no_proxy "no_proxy": Text,
+        proxy_from_environment "proxy_from_environment": Spanned<bool>,
+        proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
+    }
+}
+
+settings! {
+    /// A name and a password.
+    RawBasicAuth in "under `basic_auth`" {
+        username "username": Text,
+        username_file "username_file": Text,
+        password "password": Text,
+        password_file "password_file": Text,
+    }
+    not_yet { username_ref password_ref }
+}
+
+settings! {
+    /// The `Authorization` header.
+    RawAuthorization in "under `authorization`" {
+        scheme "type": Text,
+        credentials "credentials": Text,
+        credentials_file "credentials_file": Text,
+    }
+    not_yet { credentials_ref }
+}
+
+settings! {
+    /// OAuth 2's client credentials.
+    RawOAuth2 in "under `oauth2`" {
+        client_id "client_id": Text,
+        client_secret "client_secret": Text,
+        client_secret_file "client_secret_file": Text,
+        scopes "scopes": Vec<Text>,
+        token_url "token_url": Text,
+        endpoint_params "endpoint_params": Pairs,
+        tls_config "tls_config": Spanned<RawTlsConfig>,
+        proxy_url "proxy_url": Text,
+        no_proxy "no_proxy": Text,
+        proxy_from_environment "proxy_from_environment": Spanned<bool>,
+        proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
+    }
+    not_yet {
+        client_secret_ref grant_type client_certificate_key client_certificate_key_file client_certificate_key_ref
+        client_certificate_key_id signature_algorithm iss audience claims
+    }
+}
+
+settings! {
+    /// Whose certificates are trusted, and which one is shown.
+    RawTlsConfig in "under `tls_config`" {
+        ca "ca": Text,
+        ca_file "ca_file": Text,
+        cert "cert": Text,
+        cert_file "cert_file": Text,
+        key "key": Text,
+        key_file "key_file": Text,
+        server_name "server_name": Text,
+        insecure_skip_verify "insecure_skip_verify": bool,
+        min_version "min_version": Text,
+        max_version "max_version": Text,
+    }
+    not_yet { ca_ref cert_ref key_ref }
+}
+
+settings! {
+    /// The values of a header.
+    RawHttpHeader in "under a name of `http_headers`" {
+        values "values": Vec<Text>,
+        secrets "secrets": Vec<Text>,
+        files "files": Vec<Text>,
+    }
+}
+
+settings! {
+    /// Where numbers come from.
+    RawSource in "under `source`" {
+        default "default": Text,
+        apis "apis": Vec<Spanned<RawApi>>,
+    }
+}
+
+settings! {
+    /// An API that answers as Prometheus does.
+    RawApi in "in an entry of `source.apis`" {
+        name "name": Text,
+        url "url": Text,
+        timeout "timeout": Text,
+        max_concurrency "max_concurrency": Spanned<u64>,
+        params "params": Named<Vec<Text>>,
+        basic_auth "basic_auth": Spanned<RawBasicAuth>,
+        authorization "authorization": Spanned<RawAuthorization>,
+        bearer_token "bearer_token": Text,
+        bearer_token_file "bearer_token_file": Text,
+        oauth2 "oauth2": Spanned<RawOAuth2>,
+        tls_config "tls_config": Spanned<RawTlsConfig>,
+        http_headers "http_headers": Named<RawHttpHeader>,
+        follow_redirects "follow_redirects": bool,
+        enable_http2 "enable_http2": bool,
+        proxy_url "proxy_url": Text,
+        no_proxy "no_proxy": Text,
+        proxy_from_environment "proxy_from_environment": Spanned<bool>,
+        proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
+    }
+}
+
 /// Every kind of settings.
-pub(super) const KNOWN: [Known; 15] = [
+pub(super) const KNOWN: &[Known] = &[
     RawMain::KNOWN,
     RawGlobal::KNOWN,
     RawScrapeConfig::KNOWN,
     RawStaticConfig::KNOWN,
+    RawRelabel::KNOWN,
     RawRoute::KNOWN,
     RawReceiver::KNOWN,
     RawSlack::KNOWN,
@@ -288,17 +459,20 @@ pub(super) const KNOWN: [Known; 15] = [
     RawRollback::KNOWN,
     RawWeb::KNOWN,
     RawState::KNOWN,
+    RawRuleOptions::KNOWN,
+    RawStore::KNOWN,
     RawRuleFile::KNOWN,
     RawGroup::KNOWN,
     RawRule::KNOWN,
+    RawHttpConfig::KNOWN,
+    RawBasicAuth::KNOWN,
+    RawAuthorization::KNOWN,
+    RawOAuth2::KNOWN,
+    RawTlsConfig::KNOWN,
+    RawHttpHeader::KNOWN,
+    RawSource::KNOWN,
+    RawApi::KNOWN,
 ];
-
-/// The rule files of a file that is otherwise not what it should be.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct RuleFilesOnly {
-    pub(super) rule_files: List<String>,
-}
 
 /// Names and values in the order in which they are written; a value that is left empty is the empty text.
 #[derive(Clone, Debug, Default)]
@@ -308,30 +482,57 @@ pub(super) struct Pairs(pub(super) Vec<Pair>);
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     pub(super) name: Text,
+    /// Empty when it is left empty, at the name's place.
     pub(super) value: Text,
+    pub(super) is_null: bool,
 }
 
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+impl Read for Pairs {
+    fn read<'t>(reader: &mut Reader<'_, 't>, child: &'t Child) -> Option<Self> {
+        let mut pairs = Vec::new();
+        reader.names(child, &mut |reader, entry| {
+            let name = entry.name.clone();
+            let is_null = matches!(entry.value.node.value, Value::Null);
+            let value = match is_null {
+                true => Some(Text::new(String::new(), name.referenced, name.defined)),
+                false => Text::read(reader, &entry.value),
+            };
+            pairs.extend(value.map(|value| Pair { name, value, is_null }));
+        })?;
+        Some(Self(pairs))
+    }
+}
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Pairs;
+/// Settings by names that are free, in the order in which they are written.
+#[derive(Clone, Debug)]
+pub(super) struct Named<T>(pub(super) Vec<(Text, T)>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("names with values")
-            }
+impl<T: Read + Default> Read for Named<T> {
+    fn read<'t>(reader: &mut Reader<'_, 't>, child: &'t Child) -> Option<Self> {
+        let mut named = Vec::new();
+        reader.names(child, &mut |reader, entry| {
+            let value = match entry.value.node.value {
+                Value::Null => Some(T::default()),
+                _ => T::read(reader, &entry.value),
+            };
+            named.extend(value.map(|value| (entry.name.clone(), value)));
+        })?;
+        Some(Self(named))
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Pairs, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((name, value)) = entries.next_entry::<Text, Option<Text>>()? {
-                    let value = value.unwrap_or_else(|| Text::new(String::new(), name.referenced, name.defined));
-                    pairs.push(Pair { name, value });
-                }
-                Ok(Pairs(pairs))
-            }
+/// A word, or a list of texts.
+#[derive(Clone, Debug)]
+pub(super) enum OneOrMany {
+    One(Text),
+    Many(Vec<Text>),
+}
+
+impl Read for OneOrMany {
+    fn read<'t>(reader: &mut Reader<'_, 't>, child: &'t Child) -> Option<Self> {
+        match child.node.value {
+            Value::List(_) => Vec::read(reader, child).map(Self::Many),
+            _ => Text::read(reader, child).map(Self::One),
         }
-
-        deserializer.deserialize_map(Reader)
     }
 }

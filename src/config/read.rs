@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::model::IntegrationKind;
 
+use super::files::{Files, glob, is_pattern, plain};
 use super::place::{Sheet, Spot};
-use super::raw::{RawMain, RawRuleFile, RuleFilesOnly, Text};
+use super::raw::{RawMain, RawRuleFile, Text};
 use super::{global, receivers};
 
 /// A configuration as it is written, with its rule files.
@@ -19,9 +20,23 @@ pub struct RawConfig {
     /// Against which the paths in it are resolved.
     pub(super) directory: PathBuf,
     pub(super) sheet: Sheet,
-    /// `None` when it has not the shape of a configuration, which is noted.
+    /// `None` when it is not YAML, which is noted.
     pub(super) main: Option<RawMain>,
+    /// Whether it is a rule file by itself, without a main file.
+    pub(super) is_rules_only: bool,
+    /// What `rule_files` says.
+    pub(super) listed: Vec<Listed>,
     pub(super) rule_files: Vec<RawRules>,
+}
+
+/// An entry of `rule_files`.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub(super) name: Text,
+    pub(super) is_pattern: bool,
+    /// How many files it means, and how many of them no entry above means.
+    pub(super) files: usize,
+    pub(super) new_files: usize,
 }
 
 /// A rule file as it is written.
@@ -29,31 +44,70 @@ pub struct RawConfig {
 pub(super) struct RawRules {
     /// As the configuration names it.
     pub(super) name: String,
+    /// Where it is.
+    pub(super) path: PathBuf,
     pub(super) sheet: Sheet,
-    /// `None` when it has not the shape of a rule file, which is noted.
+    /// `None` when it is not YAML, which is noted.
     pub(super) file: Option<RawRuleFile>,
 }
 
 impl RawConfig {
-    /// Reads the file at `path` and the rule files that it names. What is wrong with them is kept for [`Self::build`].
+    /// Reads the file at `path` and the rule files that it names, none of them by a pattern. What is wrong with them is
+    /// kept for [`Self::build`].
     pub fn read(path: &Path, read: &dyn Fn(&Path) -> io::Result<String>) -> Self {
-        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let file = path.display().to_string();
-        let mut sheet = match read(path) {
-            Ok(text) => Sheet::new(file, text),
+        Self::read_from(path, Files { read, list: &|_| Err(io::ErrorKind::Unsupported.into()) })
+    }
+
+    /// Reads the file at `path` and the rule files that it names. What is wrong with them is kept for [`Self::build`].
+    pub fn read_from(path: &Path, files: Files<'_>) -> Self {
+        match (files.read)(path) {
+            Ok(text) => Self::of_text(path, text, files),
             Err(error) => {
-                let mut sheet = Sheet::new(file, String::new());
+                let mut sheet = Sheet::new(path.display().to_string(), String::new());
                 sheet.note(Spot::default(), "", read_error(&error));
-                return Self { directory, sheet, main: None, rule_files: Vec::new() };
+                Self::empty(path, sheet)
             }
-        };
-        let main: Option<RawMain> = sheet.parse();
-        let names = match &main {
-            Some(main) => main.rule_files.clone(),
-            None => sheet.peek::<RuleFilesOnly>().and_then(|only| only.rule_files),
-        };
-        let rule_files = read_rule_files(&names.unwrap_or_default(), &directory, &mut sheet, read);
-        Self { directory, sheet, main, rule_files }
+        }
+    }
+
+    /// The configuration that `path` holds, with the rule files that it names.
+    pub fn of_text(path: &Path, text: String, files: Files<'_>) -> Self {
+        let mut raw = Self::empty(path, Sheet::new(path.display().to_string(), text));
+        raw.main = raw.sheet.parse();
+        let names = raw.main.as_ref().and_then(|main| main.rule_files.clone()).unwrap_or_default();
+        raw.read_rule_files(&names, files);
+        raw
+    }
+
+    /// A rule file by itself, to be checked.
+    pub fn of_rules(path: &Path, text: String) -> Self {
+        let file = path.display().to_string();
+        let rules = RawRules::parse(&file, path, text);
+        Self {
+            main: Some(RawMain::default()),
+            is_rules_only: true,
+            rule_files: vec![rules],
+            ..Self::empty(path, Sheet::new(file, String::new()))
+        }
+    }
+
+    fn empty(path: &Path, sheet: Sheet) -> Self {
+        Self {
+            directory: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            sheet,
+            main: None,
+            is_rules_only: false,
+            listed: Vec::new(),
+            rule_files: Vec::new(),
+        }
+    }
+
+    /// Says whose ways are followed, whatever the file says.
+    pub fn set_compat(&mut self, word: &str) {
+        if let Some(main) = &mut self.main {
+            let at = main.compat.as_ref().map_or_else(Spot::default, |compat| compat.defined);
+            main.compat = Some(Text::new(word.to_owned(), at, at));
+        }
     }
 
     /// Exchanges the addresses of targets; `replace` is given one as it is written.
@@ -127,47 +181,52 @@ impl RawConfig {
             }
         }
     }
-}
 
-fn read_rule_files(
-    names: &[Text],
-    directory: &Path,
-    sheet: &mut Sheet,
-    read: &dyn Fn(&Path) -> io::Result<String>,
-) -> Vec<RawRules> {
-    let mut files = Vec::new();
-    let mut seen = BTreeSet::new();
-    for (index, name) in names.iter().enumerate() {
-        let setting = format!("rule_files[{index}]");
-        // Without `.`, so that `./a.yaml` is `a.yaml`.
-        let path: PathBuf =
-            directory.join(&name.value).components().filter(|part| !matches!(part, Component::CurDir)).collect();
-        if name.value.is_empty() {
-            sheet.note(name, &setting, "the path is empty");
-        } else if name.value.contains(['*', '?', '[']) {
-            sheet.note(name, &setting, "patterns of files are not supported yet").hint =
-                Some("name each rule file on a line of its own".to_owned());
-        } else if !seen.insert(path.clone()) {
-            sheet.note(name, &setting, format!("`{}` is listed twice", name.value));
-        } else {
-            match read(&path) {
-                Ok(text) => files.push(RawRules::parse(&name.value, &path, text)),
-                Err(error) => {
-                    let what = format!("`{}`: {}", path.display(), read_error(&error));
-                    sheet.note(name, &setting, what).hint = (error.kind() == io::ErrorKind::NotFound)
-                        .then(|| "a path is relative to the directory of this file".to_owned());
+    fn read_rule_files(&mut self, names: &[Text], files: Files<'_>) {
+        let mut seen = BTreeSet::new();
+        for (index, name) in names.iter().enumerate() {
+            let setting = format!("rule_files[{index}]");
+            let is_pattern = is_pattern(&name.value);
+            let meant = if name.value.is_empty() {
+                Err("the path is empty")
+            } else if is_pattern {
+                glob(&name.value, &self.directory, files)
+            } else {
+                Ok(vec![name.value.clone()])
+            };
+            let meant = match meant {
+                Ok(meant) => meant,
+                Err(what) => {
+                    self.sheet.note(name, &setting, what);
+                    continue;
+                }
+            };
+            let mut listed = Listed { name: name.clone(), is_pattern, files: meant.len(), new_files: 0 };
+            for file in meant {
+                let path = plain(&self.directory.join(&file));
+                if !seen.insert(path.clone()) {
+                    continue;
+                }
+                listed.new_files += 1;
+                match (files.read)(&path) {
+                    Ok(text) => self.rule_files.push(RawRules::parse(&file, &path, text)),
+                    Err(error) => {
+                        let what = format!("`{}`: {}", path.display(), read_error(&error));
+                        self.sheet.note(name, &setting, what).hint = (error.kind() == io::ErrorKind::NotFound)
+                            .then(|| "a path is relative to the directory of this file".to_owned());
+                    }
                 }
             }
+            self.listed.push(listed);
         }
     }
-    files
 }
 
 impl RawRules {
     fn parse(name: &str, path: &Path, text: String) -> Self {
         let mut sheet = Sheet::new(path.display().to_string(), text);
         let file = sheet.parse();
-        Self { name: name.to_owned(), sheet, file }
+        Self { name: name.to_owned(), path: path.to_owned(), sheet, file }
     }
 }
 

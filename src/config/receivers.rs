@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_saphyr::Spanned;
 use url::Url;
 
 use crate::model::{IntegrationId, IntegrationKind, ReceiverName, SecretName};
@@ -13,7 +12,7 @@ use crate::rollout::RollbackSpec;
 use crate::transport::SecretSource;
 
 use super::global::{Global, slack_api_url};
-use super::place::{Sheet, Spot};
+use super::place::{Sheet, Spanned, Spot};
 use super::raw::{RawPagerDuty, RawReceiver, RawSlack, RawWebhook};
 use super::rollback::rollback;
 use super::secret::{SecretList, Setting, source};
@@ -84,7 +83,7 @@ impl Builder<'_> {
         let id = |kind, index: usize| IntegrationId {
             receiver: receiver.clone(),
             kind,
-            index: u32::try_from(index).unwrap_or(u32::MAX),
+            slot: u32::try_from(index).unwrap_or(u32::MAX).into(),
         };
         for (at, raw) in raw.slack_configs.iter().flatten().enumerate() {
             let path = format!("{path}.slack_configs[{at}]");
@@ -139,6 +138,7 @@ impl Builder<'_> {
             channel: channel?.value.clone(),
             send_resolved: raw.send_resolved.unwrap_or(true),
             timeout,
+            client: None,
         })
     }
 
@@ -155,6 +155,7 @@ impl Builder<'_> {
             routing_key: routing_key?,
             send_resolved: raw.send_resolved.unwrap_or(true),
             timeout,
+            client: None,
         })
     }
 
@@ -167,6 +168,7 @@ impl Builder<'_> {
             send_resolved: raw.send_resolved.unwrap_or(true),
             max_alerts: raw.max_alerts.as_ref().map_or(0, |max| max.value as usize),
             timeout,
+            client: None,
         })
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn rollback(
     let guard = guard?;
     let terms = terms(raw, &key, &guard.source);
     let spec = RollbackSpec { id: id.clone(), key, guard, cooldown, deadline, terms };
-    Some((Rollback { url: url?, secret: name?, timeout }, spec))
+    Some((Rollback { url: url?, secret: name?, timeout, client: None }, spec))
 }
 
 /// Tells entries apart by what they would do: their position says nothing once another one is removed.

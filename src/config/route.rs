@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_saphyr::Spanned;
-
 use crate::dispatch::{GroupBy, RouteSpec};
 use crate::model::{MatchOp, Matcher, ReceiverName};
 
 use super::hint::did_you_mean;
-use super::place::Sheet;
+use super::place::{Sheet, Spanned};
 use super::raw::{Pairs, RawRoute, Text};
 use super::value::{duration, label_name_trouble, path_of, positive_duration};
 
@@ -82,6 +80,9 @@ fn matchers_of(sheet: &mut Sheet, path: &str, pairs: Option<&Pairs>, op: MatchOp
         let path = path_of(path, pair);
         if let Some(why) = label_name_trouble(&pair.name.value) {
             sheet.note(&pair.name, &path, why);
+        }
+        if op == MatchOp::Regex && pair.is_null {
+            sheet.note(&pair.name, &path, "there is no regular expression");
         }
         match Matcher::new(pair.name.value.as_str(), op, pair.value.value.as_str()) {
             Ok(matcher) => matchers.push(matcher),

@@ -1,27 +1,34 @@
-//! Rule files: Prometheus's form, with everything that its loader refuses, and what we do not support yet.
+//! Rule files: Prometheus's form, with everything that its loader refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_saphyr::Spanned;
-
-use crate::model::{Problem, RuleId};
-use crate::promql::{self, ValueType};
-use crate::rule::{AlertRule, RuleGroup};
+use crate::model::RuleId;
+use crate::promql::{self, Expr, ValueType};
+use crate::rule::{AlertRule, RecordRule, Rule, RuleGroup};
 use crate::template::Template;
 
 use super::expression::{expression, kind_of, template};
-use super::place::Sheet;
-use super::raw::{Pair, Pairs, RawGroup, RawRule};
+use super::place::{Sheet, Spanned, Spot};
+use super::raw::{Pair, Pairs, RawGroup, RawRule, Text};
 use super::read::RawRules;
+use super::rule_options::RuleOptions;
 use super::value::{duration, label_name_trouble, path_of, positive_duration};
 
-/// The groups of a rule file and what is wrong with it. `interval` holds for groups that do not say.
-pub(super) fn check(raw: RawRules, interval: Duration) -> (Vec<RuleGroup>, Vec<Problem>) {
-    let RawRules { name: file, mut sheet, file: content } = raw;
+/// What holds for groups that do not say.
+pub(super) struct Defaults<'a> {
+    pub(super) interval: Duration,
+    pub(super) query_offset: Duration,
+    pub(super) options: &'a RuleOptions,
+}
+
+/// The groups of a rule file; what is wrong with it is noted on its sheet.
+pub(super) fn check(raw: &mut RawRules, defaults: &Defaults<'_>) -> Vec<RuleGroup> {
+    let RawRules { name: file, path: file_path, sheet, file: content } = raw;
     let mut names = BTreeSet::new();
     let mut groups = Vec::new();
-    for (index, raw) in content.and_then(|file| file.groups).unwrap_or_default().iter().enumerate() {
+    let raw_groups = content.as_ref().and_then(|file| file.groups.as_deref()).unwrap_or_default();
+    for (index, raw) in raw_groups.iter().enumerate() {
         let name = raw.value.name.as_ref().map_or("", |name| name.value.as_str());
         let path = if name.is_empty() { format!("groups[{index}]") } else { format!("groups[{name}]") };
         if name.is_empty() {
@@ -30,33 +37,35 @@ pub(super) fn check(raw: RawRules, interval: Duration) -> (Vec<RuleGroup>, Vec<P
             let spot = raw.value.name.as_ref().map_or(raw.defined, |name| name.defined);
             sheet.note(spot, &path, "a group of this name stands above in this file");
         }
-        groups.push(group(&mut sheet, &path, &file, name, &raw.value, interval));
+        sheet.refuse(&path, raw.value.not_yet());
+        let mut group = RuleGroup::new(file.as_str(), name, defaults.interval, Vec::new());
+        defaults.options.apply(&mut group, file_path);
+        fill(sheet, &path, &raw.value, &mut group, defaults);
+        groups.push(group);
     }
-    (groups, sheet.into_problems())
+    groups
 }
 
-fn group(sheet: &mut Sheet, path: &str, file: &str, name: &str, raw: &RawGroup, interval: Duration) -> RuleGroup {
-    sheet.refuse(path, raw.not_yet());
-    if let Some(limit) = raw.limit.as_ref().filter(|limit| limit.value > 0) {
-        sheet.note(limit, path, "`limit` is not supported yet");
-    }
+/// Sets what a group says, and its rules.
+fn fill(sheet: &mut Sheet, path: &str, raw: &RawGroup, group: &mut RuleGroup, defaults: &Defaults<'_>) {
+    group.limit = raw.limit.as_ref().map_or(0, |limit| usize::try_from(limit.value).unwrap_or(usize::MAX));
     let query_offset = duration(sheet, &format!("{path}.query_offset"), raw.query_offset.as_ref());
-    if let Some(offset) = raw.query_offset.as_ref().filter(|_| query_offset.is_some_and(|it| !it.is_zero())) {
-        sheet.note(offset, path, "`query_offset` is not supported yet");
-    }
-    let interval = positive_duration(sheet, &format!("{path}.interval"), raw.interval.as_ref()).unwrap_or(interval);
+    group.query_offset = query_offset.unwrap_or(defaults.query_offset);
+    let interval = positive_duration(sheet, &format!("{path}.interval"), raw.interval.as_ref());
+    group.interval = interval.unwrap_or(group.interval);
     let shared = raw.labels.clone().unwrap_or_default();
     label_names(sheet, &format!("{path}.labels"), &shared);
     let mut ids = BTreeMap::new();
-    let mut rules = Vec::new();
     for (index, raw) in raw.rules.iter().flatten().enumerate() {
-        let checked = rule(sheet, &format!("{path}.rules"), index, raw, &shared);
-        rules.extend(checked.map(|(mut rule, labels)| {
-            rule.id = unique(AlertRule::id_of(file, name, &rule.name, &labels), &mut ids);
-            rule
-        }));
+        let raw = RawRuleAt::new(&format!("{path}.rules"), index, raw, &shared);
+        let Some(mut rule) = raw.check(sheet, group) else { continue };
+        let id = AlertRule::id_of(&group.file, &group.name, rule.name(), &raw.written_labels());
+        match &mut rule {
+            Rule::Alert(alert) => alert.id = unique(id, &mut ids),
+            Rule::Record(record) => record.id = unique(id, &mut ids),
+        }
+        group.rules.push(rule);
     }
-    RuleGroup { file: file.to_owned(), name: name.to_owned(), interval, rules }
 }
 
 /// Prometheus allows rules that differ in their expressions only; the later ones get a number.
@@ -66,69 +75,118 @@ fn unique(id: RuleId, seen: &mut BTreeMap<RuleId, u32>) -> RuleId {
     if *count > 1 { RuleId::new(format!("{id}#{count}")) } else { id }
 }
 
-/// A rule, still without its id, and its labels as they are written.
-fn rule(
-    sheet: &mut Sheet,
-    path: &str,
-    index: usize,
-    raw: &Spanned<RawRule>,
-    shared: &Pairs,
-) -> Option<(AlertRule, Vec<(String, String)>)> {
-    let (spot, raw) = (raw.defined, &raw.value);
-    let alert = raw.alert.as_ref().filter(|alert| !alert.value.is_empty());
-    let path = match alert {
-        Some(alert) => format!("{path}[{}]", alert.value),
-        None => format!("{path}[{index}]"),
-    };
-    match (alert, &raw.record) {
-        (Some(_), Some(record)) => drop(sheet.note(record, &path, "a rule has either `alert` or `record`, not both")),
-        (None, Some(record)) => {
-            sheet.note(record, &path, "recording rules are not supported yet");
+/// A rule as it is written, and where.
+struct RawRuleAt<'a> {
+    path: String,
+    spot: Spot,
+    raw: &'a RawRule,
+    alert: Option<&'a Text>,
+    record: Option<&'a Text>,
+    /// Its labels, with those of its group.
+    labels: Vec<Pair>,
+}
+
+impl<'a> RawRuleAt<'a> {
+    fn new(path: &str, index: usize, raw: &'a Spanned<RawRule>, shared: &Pairs) -> Self {
+        let is_set = |text: &&Text| !text.value.is_empty();
+        let alert = raw.value.alert.as_ref().filter(is_set);
+        let record = raw.value.record.as_ref().filter(is_set);
+        let path = match alert.or(record) {
+            Some(name) => format!("{path}[{}]", name.value),
+            None => format!("{path}[{index}]"),
+        };
+        let labels = merge(shared, raw.value.labels.as_ref());
+        Self { path, spot: raw.defined, raw: &raw.value, alert, record, labels }
+    }
+
+    fn written_labels(&self) -> Vec<(String, String)> {
+        self.labels.iter().map(|pair| (pair.name.value.clone(), pair.value.value.clone())).collect()
+    }
+
+    /// The rule, still without its id.
+    fn check(&self, sheet: &mut Sheet, group: &RuleGroup) -> Option<Rule> {
+        let Self { path, spot, raw, .. } = self;
+        match (self.alert, self.record) {
+            (Some(_), Some(record)) => {
+                sheet.note(record, path, "a rule has either `alert` or `record`, not both");
+            }
+            (None, None) => drop(sheet.note(*spot, path, "the rule has neither `alert` nor `record`")),
+            _ => {}
+        }
+        let expr = self.expr(sheet);
+        let hold = duration(sheet, &format!("{path}.for"), raw.hold.as_ref()).unwrap_or_default();
+        let linger = duration(sheet, &format!("{path}.keep_firing_for"), raw.keep_firing_for.as_ref());
+        if let Some(own) = &raw.labels {
+            label_names(sheet, &format!("{path}.labels"), own);
+        }
+        if let (Some(name), None) = (self.record, self.alert) {
+            self.only_of_alerts(sheet, hold, linger.unwrap_or_default());
+            if !group.source.is_embedded() {
+                let what =
+                    format!("a recording rule cannot ask the source `{}`: what it records is kept here", group.source);
+                sheet.note(name, &self.path, what).hint = Some(
+                    "let the server behind that source record it, or set `source: embedded` for this group in `rule_options`"
+                        .to_owned(),
+                );
+            }
+            let labels = self.written_labels();
+            let (expr, source) = expr?;
+            let name = name.value.clone();
+            return Some(Rule::Record(RecordRule { id: RuleId::new(""), name, source, expr, labels }));
+        }
+        let labels = templates(sheet, &format!("{path}.labels"), &self.labels);
+        let path = format!("{path}.annotations");
+        let written = raw.annotations.as_ref().map(|pairs| pairs.0.as_slice()).unwrap_or_default();
+        for pair in written.iter().filter(|pair| pair.name.value.is_empty()) {
+            sheet.note(&pair.name, &path, "the name of an annotation is empty");
+        }
+        let annotations = templates(sheet, &path, written);
+        let (expr, source) = expr?;
+        Some(Rule::Alert(AlertRule {
+            id: RuleId::new(""),
+            name: self.alert?.value.clone(),
+            source,
+            expr,
+            hold,
+            keep_firing_for: linger.unwrap_or_default(),
+            labels,
+            annotations,
+        }))
+    }
+
+    fn expr(&self, sheet: &mut Sheet) -> Option<(Expr, String)> {
+        let Some(text) = &self.raw.expr else {
+            sheet.note(self.spot, &self.path, "the rule has no `expr`");
+            return None;
+        };
+        let path = format!("{}.expr", self.path);
+        let (expr, source) = expression(sheet, &path, text)?;
+        if !matches!(promql::type_of(&expr), ValueType::Vector | ValueType::Scalar) {
+            let kind = if self.alert.is_some() { "an alert" } else { "a recording rule" };
+            let what = format!("{kind} needs an instant vector or a number, this is {}", kind_of(&expr));
+            sheet.note(text, &path, what);
             return None;
         }
-        (None, None) => drop(sheet.note(spot, &path, "the rule has no `alert`")),
-        (Some(_), None) => {}
+        Some((expr, source))
     }
-    let expr = match &raw.expr {
-        Some(text) => expression(sheet, &format!("{path}.expr"), text).filter(|(expr, _)| {
-            let fits = matches!(promql::type_of(expr), ValueType::Vector | ValueType::Scalar);
-            if !fits {
-                let what = format!("an alert needs an instant vector or a number, this is {}", kind_of(expr));
-                sheet.note(text, &format!("{path}.expr"), what);
-            }
-            fits
-        }),
-        None => {
-            sheet.note(spot, &path, "the rule has no `expr`");
-            None
+
+    /// Notes what a recording rule cannot have.
+    fn only_of_alerts(&self, sheet: &mut Sheet, hold: Duration, linger: Duration) {
+        let Self { path, raw, .. } = self;
+        if let Some(name) = self.record.filter(|name| name.value.contains(['{', '}'])) {
+            sheet.note(name, path, "the name of a recorded series holds braces").hint =
+                Some("a selector belongs into `expr`, and labels for the result into `labels`".to_owned());
         }
-    };
-    let hold = duration(sheet, &format!("{path}.for"), raw.hold.as_ref()).unwrap_or_default();
-    let keep_firing_for =
-        duration(sheet, &format!("{path}.keep_firing_for"), raw.keep_firing_for.as_ref()).unwrap_or_default();
-    let own = raw.labels.clone().unwrap_or_default();
-    label_names(sheet, &format!("{path}.labels"), &own);
-    let labels = merge(shared, &own);
-    let label_templates = templates(sheet, &format!("{path}.labels"), &labels);
-    let path = format!("{path}.annotations");
-    let written = raw.annotations.clone().unwrap_or_default();
-    for pair in written.0.iter().filter(|pair| pair.name.value.is_empty()) {
-        sheet.note(&pair.name, &path, "the name of an annotation is empty");
+        let waits = [("for", raw.hold.as_ref(), hold), ("keep_firing_for", raw.keep_firing_for.as_ref(), linger)];
+        for (setting, text, duration) in waits {
+            if let Some(text) = text.filter(|_| !duration.is_zero()) {
+                sheet.note(text, path, format!("a recording rule has no `{setting}`: only alerts wait"));
+            }
+        }
+        if let Some(pair) = raw.annotations.as_ref().and_then(|pairs| pairs.0.first()) {
+            sheet.note(&pair.name, path, "a recording rule has no `annotations`: only alerts tell people something");
+        }
     }
-    let annotations = templates(sheet, &path, &written.0);
-    let (expr, source) = expr?;
-    let written = labels.into_iter().map(|pair| (pair.name.value, pair.value.value)).collect();
-    let rule = AlertRule {
-        id: RuleId::new(""),
-        name: alert?.value.clone(),
-        source,
-        expr,
-        hold,
-        keep_firing_for,
-        labels: label_templates,
-        annotations,
-    };
-    Some((rule, written))
 }
 
 fn label_names(sheet: &mut Sheet, path: &str, labels: &Pairs) {
@@ -140,9 +198,10 @@ fn label_names(sheet: &mut Sheet, path: &str, labels: &Pairs) {
 }
 
 /// The labels of a group under those of a rule.
-fn merge(shared: &Pairs, own: &Pairs) -> Vec<Pair> {
-    let is_own = |pair: &&Pair| own.0.iter().any(|other| other.name.value == pair.name.value);
-    shared.0.iter().filter(|pair| !is_own(pair)).chain(&own.0).cloned().collect()
+fn merge(shared: &Pairs, own: Option<&Pairs>) -> Vec<Pair> {
+    let own = own.map(|pairs| pairs.0.as_slice()).unwrap_or_default();
+    let is_own = |pair: &&Pair| own.iter().any(|other| other.name.value == pair.name.value);
+    shared.0.iter().filter(|pair| !is_own(pair)).chain(own).cloned().collect()
 }
 
 fn templates(sheet: &mut Sheet, path: &str, pairs: &[Pair]) -> Vec<(String, Template)> {

@@ -99,24 +99,17 @@ fn escape(tail: &[Mark]) -> Option<(Option<char>, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-    use serde_saphyr::Spanned;
-
+    use super::super::tree::{Value, grow};
     use super::*;
-
-    #[derive(Deserialize)]
-    struct File {
-        expr: Spanned<String>,
-    }
 
     /// Finds `piece` in the value and says which piece of the file it is.
     fn find(file: &str, piece: &str) -> Option<(usize, String)> {
-        let expr = serde_saphyr::from_str::<File>(file).unwrap().expr;
-        let span = expr.defined.span();
-        let start = usize::try_from(span.byte_offset().unwrap()).unwrap();
-        let end = start + usize::try_from(span.byte_len().unwrap()).unwrap();
-        let at = expr.value.find(piece).unwrap();
-        let found = locate(file, start..end, &expr.value, at..at + piece.len())?;
+        let root = grow(file).root.unwrap();
+        let Value::Mapping(entries) = &root.node.value else { panic!("{root:?}") };
+        let expr = &entries[0].value.node;
+        let Value::Scalar { text, .. } = &expr.value else { panic!("{expr:?}") };
+        let at = text.find(piece).unwrap();
+        let found = locate(file, expr.spot.bytes(), text, at..at + piece.len())?;
         Some((found.start, file[found].to_owned()))
     }
 

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_saphyr::Spanned;
 use url::Url;
 
 use crate::evaluator::ScrapeTarget;
 use crate::model::{Labels, TargetId};
 
 use super::global::Global;
-use super::place::Sheet;
+use super::place::{Sheet, Spanned};
 use super::raw::{RawScrapeConfig, RawStaticConfig, Text};
 use super::value::{labels, positive_duration};
 

@@ -78,7 +78,8 @@ pub(super) fn source(sheet: &mut Sheet, setting: Setting<'_>, directory: &Path) 
     }
 }
 
-fn inline_source(sheet: &mut Sheet, path: &str, text: &Text) -> Option<SecretSource> {
+/// Where the value of a text comes from that stands in the file.
+pub(super) fn inline_source(sheet: &mut Sheet, path: &str, text: &Text) -> Option<SecretSource> {
     let value = text.value.as_str();
     let variable = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     match variable {

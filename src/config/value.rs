@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::model::{Labels, METRIC_NAME, parse_duration};
 
+use super::hint::did_you_mean;
 use super::place::Sheet;
 use super::raw::{Pair, Pairs, Text};
 
@@ -63,6 +64,18 @@ fn url_trouble(text: &Text) -> Option<(String, Option<String>)> {
 }
 
 const HTTP_ONLY: &str = "a URL begins with `http://` or `https://`";
+
+/// One of a few words, if one is set.
+pub(super) fn word<T: Copy>(sheet: &mut Sheet, path: &str, text: Option<&Text>, words: &[(&str, T)]) -> Option<T> {
+    let text = text?;
+    if let Some((_, meant)) = words.iter().find(|(word, _)| *word == text.value) {
+        return Some(*meant);
+    }
+    let names: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+    let what = format!("expected {}, found `{}`", names.join(" or "), text.value);
+    sheet.note(text, path, what).hint = did_you_mean(&text.value, words.iter().map(|(word, _)| *word));
+    None
+}
 
 /// A set of labels; `alien` says why a name must not be among them, if it must not.
 pub(super) fn labels(

@@ -9,14 +9,16 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::{Clock, Stopwatch};
 use crate::dispatch::{Delivery, DeliveryState, Group, Sending};
-use crate::engine::{Effect, Engine, Event, Note, Record, Step, Weight};
-use crate::model::{Alert, IntegrationId, IntegrationKind, Timestamp};
+use crate::engine::{Effect, Engine, EngineSpec, Event, Note, Record, Step, Weight};
+use crate::model::{Alert, DeliveryId, IntegrationId, IntegrationKind, Timestamp};
 use crate::receiver::Reply;
 use crate::rollout::Episode;
 use crate::state::SqliteState;
-use crate::telemetry::{NotificationLabels, ResultLabel, Telemetry};
+use crate::telemetry::{AttemptLabels, IntegrationLabel, NotificationLabels, QueueLabel, ResultLabel, Telemetry};
 use crate::transport::Transport;
+use crate::web::Status;
 
+use super::backlog::Backlog;
 use super::crash;
 
 /// How many events are committed together at most.
@@ -28,8 +30,6 @@ const SENDS_MAX: usize = 16;
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// How often a daemon that stops looks whether it may.
 const GLANCE: Duration = Duration::from_millis(50);
-/// How many records that could not be committed are remembered; of more, the audit's are dropped.
-const BACKLOG_MAX: usize = 200_000;
 /// How long a shutdown waits for answers. What is not answered by then is sent again after the next start.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -41,8 +41,17 @@ pub(super) enum EngineCommand {
     Ping(oneshot::Sender<()>),
     /// Show what there is.
     View(oneshot::Sender<EngineView>),
+    /// Go on with another configuration. What happened before is told as it was configured then.
+    Reload(Box<EngineReload>),
     /// End once what is under way has been answered.
     Stop,
+}
+
+/// What another configuration means for the engine.
+#[derive(Debug)]
+pub(super) struct EngineReload {
+    pub(super) spec: EngineSpec,
+    pub(super) transport: Transport,
 }
 
 /// What the engine holds, to look at.
@@ -51,7 +60,6 @@ pub(super) struct EngineView {
     pub(super) groups: Vec<Group>,
     pub(super) deliveries: Vec<Delivery>,
     pub(super) episodes: Vec<Episode>,
-    pub(super) is_durable: bool,
 }
 
 /// The engine and what its thread talks to.
@@ -70,13 +78,8 @@ pub(super) struct EngineLoop {
     pub(super) runtime: Handle,
     /// The turns of each integration's sends.
     pub(super) turns: HashMap<IntegrationId, Arc<Semaphore>>,
-}
-
-/// What could not be committed yet.
-#[derive(Default)]
-struct Backlog {
-    records: Vec<Record>,
-    has_failed: bool,
+    /// Where it is said whether everything is on disk.
+    pub(super) status: Arc<Status>,
 }
 
 impl EngineLoop {
@@ -88,24 +91,25 @@ impl EngineLoop {
         let mut stopping: Option<Stopwatch> = None;
         loop {
             let refused = self.carry_out(step, &mut backlog);
-            self.telemetry
-                .deliveries_waiting
-                .set(i64::try_from(self.engine.dispatch().deliveries().count()).unwrap_or(i64::MAX));
+            self.measure(&backlog);
             if stopping.is_some_and(|since| self.is_quiet() || since.elapsed() > FAREWELL) {
                 return;
             }
-            step = Step::default();
-            for event in refused {
-                step.append(self.engine.handle(self.clock.now(), event));
-            }
+            step = self.hand_back(refused);
             let first = self.next_command(&backlog, stopping.is_some());
             let mut taken = 0;
             let mut next = first;
             while let Some(command) = next {
                 match command {
-                    EngineCommand::Event(event) => step.append(self.engine.handle(self.clock.now(), event)),
+                    EngineCommand::Event(event) => step.append(self.take(event)),
                     EngineCommand::Ping(reply) => drop(reply.send(())),
-                    EngineCommand::View(reply) => drop(reply.send(self.view(&backlog))),
+                    EngineCommand::View(reply) => drop(reply.send(self.view())),
+                    EngineCommand::Reload(reload) => {
+                        let refused = self.carry_out(std::mem::take(&mut step), &mut backlog);
+                        step = self.hand_back(refused);
+                        self.transport = reload.transport;
+                        step.append(self.engine.reload(self.clock.now(), reload.spec));
+                    }
                     EngineCommand::Stop => stopping = Some(Stopwatch::start()),
                 }
                 taken += 1;
@@ -134,24 +138,56 @@ impl EngineLoop {
         !self.engine.dispatch().deliveries().any(|delivery| matches!(delivery.state, DeliveryState::InFlight { .. }))
     }
 
-    fn view(&self, backlog: &Backlog) -> EngineView {
+    fn view(&self) -> EngineView {
         EngineView {
             groups: self.engine.dispatch().groups().cloned().collect(),
             deliveries: self.engine.dispatch().deliveries().cloned().collect(),
             episodes: self.engine.rollouts().episodes().cloned().collect(),
-            is_durable: !backlog.has_failed,
         }
+    }
+
+    /// Lets the engine know of what could not be carried out.
+    fn hand_back(&mut self, refused: Vec<Event>) -> Step {
+        let mut step = Step::default();
+        for event in refused {
+            step.append(self.engine.handle(self.clock.now(), event));
+        }
+        step
+    }
+
+    /// Hands an event to the engine. Of an answer by which something has arrived, it is measured how long that took.
+    fn take(&mut self, event: Event) -> Step {
+        let now = self.clock.now();
+        let answered = match &event {
+            Event::Reply { delivery, .. } => self.engine.dispatch().delivery(delivery),
+            _ => None,
+        };
+        let answered = answered.map(|it| (it.id.clone(), it.lane.integration.kind.as_str(), it.created_at));
+        let step = self.engine.handle(now, event);
+        if let Some((id, integration, created_at)) = answered
+            && step.after_commit.iter().any(|effect| is_arrival(effect, &id))
+        {
+            let seconds = &self.telemetry.service.delivery_seconds;
+            seconds.get_or_create(&IntegrationLabel { integration }).observe(now.since(created_at).as_secs_f64());
+        }
+        step
+    }
+
+    fn measure(&self, backlog: &Backlog) {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let service = &self.telemetry.service;
+        self.telemetry.deliveries_waiting.set(count(self.engine.dispatch().deliveries().count()));
+        service.notification_groups.set(count(self.engine.dispatch().groups().count()));
+        service.backlog.set(count(backlog.len()));
+        service.queue_length.get_or_create(&QueueLabel { queue: "engine" }).set(count(self.commands.len()));
     }
 
     /// Commits a step's records and does what waits for them. When the disk does not take them, pages leave all the same,
     /// from memory; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is that they
     /// failed: they are tried again, and past their deadline a human is paged.
     fn carry_out(&mut self, step: Step, backlog: &mut Backlog) -> Vec<Event> {
-        for effect in step.immediate {
-            self.carry(effect);
-        }
-        backlog.records.extend(step.records);
-        let is_committed = backlog.records.is_empty() || self.commit(backlog);
+        let has_nothing = step.records.is_empty() && backlog.len() == 0;
+        let is_committed = has_nothing || self.commit(step.records, backlog);
         let mut refused = Vec::new();
         for effect in step.after_commit {
             match effect {
@@ -165,35 +201,31 @@ impl EngineLoop {
         refused
     }
 
-    fn commit(&mut self, backlog: &mut Backlog) -> bool {
+    fn commit(&mut self, records: Vec<Record>, backlog: &mut Backlog) -> bool {
         crash::boundary("before commit");
         let stopwatch = Stopwatch::start();
-        let result = self.state.commit(&backlog.records);
+        let result = backlog.commit(records, &mut self.state);
         self.telemetry.commit_seconds.observe(stopwatch.elapsed().as_secs_f64());
         let label = if result.is_ok() { "ok" } else { "error" };
         self.telemetry.commits.get_or_create(&ResultLabel { result: label }).inc();
+        self.telemetry.state_writable.set(i64::from(result.is_ok()));
+        self.status.set_durable(result.is_ok());
         match result {
             Ok(()) => {
                 crash::boundary("after commit");
-                backlog.records.clear();
                 if std::mem::take(&mut backlog.has_failed) {
-                    self.telemetry.state_writable.set(1);
                     tracing::info!("the state file takes writes again: everything is on disk");
                 }
                 true
             }
             Err(error) => {
                 if !std::mem::replace(&mut backlog.has_failed, true) {
-                    self.telemetry.state_writable.set(0);
                     let error = anyhow::Error::new(error);
                     tracing::error!(
                         error = %format!("{error:#}"),
                         "cannot write the state file: pages leave from memory, rollbacks wait, and a restart now would \
                          repeat or forget; free some space"
                     );
-                }
-                if backlog.records.len() > BACKLOG_MAX {
-                    backlog.records.retain(|record| !matches!(record, Record::Note(_)));
                 }
                 false
             }
@@ -231,6 +263,7 @@ impl EngineLoop {
             Note::Alert { .. }
             | Note::RollbackKeyless { .. }
             | Note::Orphaned { .. }
+            | Note::ForwardDropped { .. }
             | Note::EpisodeEnded { .. }
             | Note::GroupTold { .. } => return,
         };
@@ -240,12 +273,14 @@ impl EngineLoop {
 
     /// Starts a task that sends and brings the answer back.
     fn send(&mut self, sending: Sending) {
-        let is_rollback = sending.integration.kind == IntegrationKind::Rollback;
+        let kind = sending.integration.kind;
+        let is_rollback = kind == IntegrationKind::Rollback;
         let turns = (!is_rollback).then(|| {
             let turns = self.turns.entry(sending.integration.clone());
             turns.or_insert_with(|| Arc::new(Semaphore::new(SENDS_MAX))).clone()
         });
         let (transport, clock, back) = (self.transport.clone(), self.clock.clone(), self.back.clone());
+        let telemetry = self.telemetry.service.clone();
         self.telemetry.send_delay_seconds.set(delay(&self.engine, &sending, clock.now()));
         self.runtime.spawn(async move {
             // A semaphore is never closed, and without a permit nothing would be lost but the limit.
@@ -254,12 +289,34 @@ impl EngineLoop {
                 None => None,
             };
             crash::boundary("before send");
+            let stopwatch = Stopwatch::start();
             let reply = transport.send(sending.request, clock.outside()).await;
             crash::boundary("after send");
+            let (integration, answer) = (kind.as_str(), answer_of(&reply));
+            let took = stopwatch.elapsed().as_secs_f64();
+            telemetry.call_seconds.get_or_create(&IntegrationLabel { integration }).observe(took);
+            telemetry.attempts.get_or_create(&AttemptLabels { integration, answer }).inc();
             let event = Event::Reply { delivery: sending.delivery, reply };
             // Once the engine is gone, the delivery is still in flight in its file and is sent again at the next start.
             let _ = back.send(EngineCommand::Event(event)).await;
         });
+    }
+}
+
+fn is_arrival(effect: &Effect, id: &DeliveryId) -> bool {
+    matches!(effect, Effect::Note(Note::Delivered { delivery, .. }) if delivery == id)
+}
+
+/// What came of a call, as the metrics name it.
+fn answer_of(reply: &Reply) -> &'static str {
+    match reply.answer() {
+        Reply::Http { status: 200..=299, .. } | Reply::SlackDone { .. } => "2xx",
+        Reply::Http { status: 429, .. } => "429",
+        Reply::Http { status: 300..=399, .. } => "3xx",
+        Reply::Http { status: 400..=499, .. } => "4xx",
+        Reply::Http { .. } => "5xx",
+        Reply::SlackRefused { .. } => "refused",
+        Reply::Failed { .. } | Reply::Keyed { .. } => "no_answer",
     }
 }
 

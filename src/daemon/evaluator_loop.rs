@@ -3,22 +3,36 @@
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{self, Clock, Stopwatch};
 use crate::engine::Event;
-use crate::evaluator::{Evaluator, RuleView, Scrape, ScrapeReport, TargetView, Transitions};
+use crate::evaluator::{
+    Answered, Evaluator, EvaluatorSpec, GroupView, Queried, QuestionId, Scrape, ScrapeReport, TargetView, Transitions,
+};
 use crate::model::{TargetId, Timestamp};
-use crate::telemetry::{ResultLabel, Telemetry};
+use crate::promql::EvalError;
+use crate::source::RemoteAnswer;
+use crate::telemetry::{QueueLabel, ResultLabel, Telemetry};
+use crate::web::QueryRequest;
 
-use super::engine_loop::EngineCommand;
+use super::engine_loop::{EngineCommand, EngineReload};
+use super::means::Remote;
 
 /// What the evaluator's thread is asked.
 pub(super) enum EvaluatorCommand {
     /// Take this in.
     Scrape(Scrape),
+    /// A question was answered.
+    Answer(QuestionId, Result<Answered, String>),
     /// Say that you are there.
     Ping(oneshot::Sender<()>),
     /// Show what there is.
     View(oneshot::Sender<EvaluatorView>),
+    /// Show the rules.
+    Groups(oneshot::Sender<Vec<GroupView>>),
+    /// Show the targets.
+    Targets(oneshot::Sender<Vec<TargetView>>),
+    /// Go on with another configuration, and hand on the engine's.
+    Reload(Box<EvaluatorReload>),
 }
 
 impl From<Scrape> for EvaluatorCommand {
@@ -27,12 +41,36 @@ impl From<Scrape> for EvaluatorCommand {
     }
 }
 
+impl From<RemoteAnswer> for EvaluatorCommand {
+    fn from(RemoteAnswer { id, result }: RemoteAnswer) -> Self {
+        Self::Answer(id, result)
+    }
+}
+
+/// What another configuration means for the evaluator.
+pub(super) struct EvaluatorReload {
+    pub(super) spec: EvaluatorSpec,
+    /// Whom questions are asked from now on.
+    pub(super) remote: Remote,
+    /// For the engine, in front of what the evaluator has to say about it.
+    pub(super) engine: Box<EngineReload>,
+    /// Told when it is in use.
+    pub(super) done: oneshot::Sender<()>,
+}
+
+/// A query of the API.
+pub(super) struct QueryCommand {
+    pub(super) query: QueryRequest,
+    pub(super) reply: oneshot::Sender<Result<Queried, EvalError>>,
+}
+
 /// What the evaluator holds, to look at.
 #[derive(Clone, Debug)]
 pub(super) struct EvaluatorView {
-    pub(super) rules: Vec<RuleView>,
+    pub(super) groups: Vec<GroupView>,
     pub(super) targets: Vec<TargetView>,
     pub(super) series: usize,
+    pub(super) series_bytes: usize,
 }
 
 /// The evaluator and what its thread talks to.
@@ -41,41 +79,115 @@ pub(super) struct EvaluatorLoop {
     pub(super) clock: Clock,
     pub(super) telemetry: Telemetry,
     pub(super) commands: mpsc::Receiver<EvaluatorCommand>,
+    /// Queries of the API. One is taken when nothing else is to be done, so that a tick waits for one of them at most.
+    pub(super) queries: mpsc::Receiver<QueryCommand>,
     pub(super) engine: mpsc::Sender<EngineCommand>,
+    /// Who answers what rules ask of others, and where the answers go; not kept alive.
+    pub(super) remote: Remote,
+    pub(super) back: mpsc::WeakSender<EvaluatorCommand>,
     pub(super) runtime: Handle,
+}
+
+/// What there is to do next.
+enum Next {
+    Command(EvaluatorCommand),
+    Query(QueryCommand),
+    /// It is time to look at the clock.
+    Tick,
+    /// Nobody commands any more.
+    End,
 }
 
 impl EvaluatorLoop {
     /// Runs until nobody can command it any more or the engine is gone.
     pub(super) fn run(mut self) {
+        self.evaluator.measure_with(clock::elapsed);
         let mut due = self.evaluator.next_tick(self.clock.now());
         loop {
-            let nap = self.clock.nap_until(due);
-            let commands = &mut self.commands;
-            let command = self.runtime.block_on(async { tokio::time::timeout(nap, commands.recv()).await });
-            match command {
-                Ok(None) => return,
-                Ok(Some(command)) => self.take(command),
-                Err(_) => {}
+            let is_open = match self.next(due) {
+                Next::Command(command) => self.take(command, &mut due),
+                Next::Query(query) => {
+                    self.query(query);
+                    true
+                }
+                Next::Tick => true,
+                Next::End => false,
+            };
+            if !is_open {
+                return;
             }
             if self.clock.now() < due {
                 continue;
             }
             // Scrapes that were taken before the tick's moment count in it.
             while let Ok(command) = self.commands.try_recv() {
-                self.take(command);
+                if !self.take(command, &mut due) {
+                    return;
+                }
             }
             let now = self.clock.now();
             let transitions = self.tick(now);
-            let event = EngineCommand::Event(Event::Transitions(transitions));
-            if self.engine.blocking_send(event).is_err() {
+            if !self.tell(transitions) {
                 return;
             }
             due = self.evaluator.next_tick(now);
         }
     }
 
-    fn take(&mut self, command: EvaluatorCommand) {
+    /// Waits for something to do, but not past the next tick. Commands come before queries.
+    fn next(&mut self, due: Timestamp) -> Next {
+        let nap = self.clock.nap_until(due);
+        let (commands, queries) = (&mut self.commands, &mut self.queries);
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                command = commands.recv() => command.map_or(Next::End, Next::Command),
+                () = tokio::time::sleep(nap) => Next::Tick,
+                Some(query) = queries.recv() => Next::Query(query),
+            }
+        })
+    }
+
+    /// Lets the engine know, and asks what remote sources are to be asked. Says whether the engine is still there.
+    fn tell(&self, mut transitions: Transitions) -> bool {
+        let questions = std::mem::take(&mut transitions.questions);
+        if !questions.is_empty()
+            && let Some(back) = self.back.upgrade()
+        {
+            let _on_the_runtime = self.runtime.enter();
+            self.remote.sources.ask_all(questions, self.remote.within, &back);
+        }
+        self.engine.blocking_send(EngineCommand::Event(Event::Transitions(transitions))).is_ok()
+    }
+
+    fn query(&self, QueryCommand { query, reply }: QueryCommand) {
+        // Whoever asked may have given up while it waited.
+        if reply.is_closed() {
+            return;
+        }
+        let stopwatch = Stopwatch::start();
+        let result = self.evaluator.query(&query.expr, query.at);
+        self.telemetry.service.query_seconds.observe(stopwatch.elapsed().as_secs_f64());
+        let label = if result.is_ok() { "ok" } else { "error" };
+        self.telemetry.service.queries.get_or_create(&ResultLabel { result: label }).inc();
+        let _ = reply.send(result);
+    }
+
+    fn reload(&mut self, reload: EvaluatorReload, due: &mut Timestamp) -> bool {
+        let now = self.clock.now();
+        self.remote = reload.remote;
+        let transitions = self.evaluator.reload(reload.spec, now);
+        let is_there =
+            self.engine.blocking_send(EngineCommand::Reload(reload.engine)).is_ok() && self.tell(transitions);
+        // What was due already is not put off.
+        *due = self.evaluator.next_tick(now).min(*due);
+        // Whoever asked may have gone.
+        let _ = reload.done.send(());
+        is_there
+    }
+
+    /// Does as it is told. Says whether the engine is still there.
+    fn take(&mut self, command: EvaluatorCommand, due: &mut Timestamp) -> bool {
         match command {
             EvaluatorCommand::Scrape(scrape) => {
                 let stopwatch = Stopwatch::start();
@@ -85,18 +197,27 @@ impl EvaluatorLoop {
                 self.count(&report);
                 log_scrape(&scrape.target, before.as_deref(), &report);
             }
+            EvaluatorCommand::Answer(id, answer) => {
+                let transitions = self.evaluator.apply(id, answer, self.clock.now());
+                self.report(&transitions);
+                return self.tell(transitions);
+            }
+            EvaluatorCommand::Reload(reload) => return self.reload(*reload, due),
             // Whoever asked may have gone.
             EvaluatorCommand::Ping(reply) => drop(reply.send(())),
+            EvaluatorCommand::Groups(reply) => drop(reply.send(self.evaluator.rules())),
+            EvaluatorCommand::Targets(reply) => drop(reply.send(self.evaluator.targets())),
             EvaluatorCommand::View(reply) => {
                 let view = EvaluatorView {
-                    rules: self.evaluator.rules(),
+                    groups: self.evaluator.rules(),
                     targets: self.evaluator.targets(),
                     series: self.evaluator.series_count(),
+                    series_bytes: self.evaluator.memory_bytes(),
                 };
-                // Whoever asked may have gone.
-                let _ = reply.send(view);
+                drop(reply.send(view));
             }
         }
+        true
     }
 
     fn last_error(&self, target: &TargetId) -> Option<String> {
@@ -107,19 +228,30 @@ impl EvaluatorLoop {
         let result = if report.error.is_none() { "ok" } else { "error" };
         self.telemetry.scrapes.get_or_create(&ResultLabel { result }).inc();
         self.telemetry.scrape_samples.inc_by(report.samples as u64);
-        self.telemetry.series.set(i64::try_from(self.evaluator.series_count()).unwrap_or(i64::MAX));
+        self.telemetry.service.samples_dropped.inc_by(report.dropped as u64);
+        self.telemetry.service.series_refused.inc_by(report.refused as u64);
+        self.telemetry.series.set(gauge(self.evaluator.series_count()));
+        self.telemetry.service.series_bytes.set(gauge(self.evaluator.memory_bytes()));
     }
 
     fn tick(&mut self, now: Timestamp) -> Transitions {
         let stopwatch = Stopwatch::start();
         let transitions = self.evaluator.tick(now);
         self.telemetry.tick_seconds.observe(stopwatch.elapsed().as_secs_f64());
+        self.report(&transitions);
+        self.count_views();
+        transitions
+    }
+
+    /// Counts and logs how evaluations went.
+    fn report(&self, transitions: &Transitions) {
         for group in &transitions.groups {
             let ok = group.rules - group.failed;
             self.telemetry.rule_evaluations.get_or_create(&ResultLabel { result: "ok" }).inc_by(ok as u64);
             let failed = group.failed as u64;
             self.telemetry.rule_evaluations.get_or_create(&ResultLabel { result: "error" }).inc_by(failed);
             self.telemetry.missed_evaluations.inc_by(group.missed);
+            self.telemetry.service.rule_samples.inc_by(group.samples as u64);
             for (rule, error) in &group.failures {
                 let group = &group.group;
                 tracing::warn!(%group, %rule, %error, "cannot evaluate a rule: its alerts stay as they were");
@@ -128,9 +260,19 @@ impl EvaluatorLoop {
                 tracing::info!(group = %group.group, %rule, "a rule can be evaluated again");
             }
         }
-        self.telemetry.alerts_firing.set(i64::try_from(self.evaluator.firing_count()).unwrap_or(i64::MAX));
-        transitions
+        self.telemetry.alerts_firing.set(gauge(self.evaluator.firing_count()));
+        self.telemetry.service.alerts_unknown.set(gauge(transitions.unknown.len()));
     }
+
+    fn count_views(&self) {
+        let service = &self.telemetry.service;
+        service.queue_length.get_or_create(&QueueLabel { queue: "evaluator" }).set(gauge(self.commands.len()));
+        service.queue_length.get_or_create(&QueueLabel { queue: "queries" }).set(gauge(self.queries.len()));
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Says once that a target is lost, and once that it is back.

@@ -8,7 +8,7 @@ use url::Url;
 use crate::config::Config;
 use crate::model::SecretName;
 use crate::receiver::{Endpoint, Receiver, Rollback, Webhook};
-use crate::transport::{SecretSource, Secrets, SigningKey};
+use crate::transport::{HttpClients, SecretSource, Secrets, SigningKey};
 
 /// The secrets that cannot be used, each with the place where it was looked for, and never with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct SecretsMissing(Vec<String>);
 
 impl fmt::Display for SecretsMissing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "secrets that cannot be used:")?;
+        write!(f, "secrets and certificates that cannot be used:")?;
         self.0.iter().try_for_each(|trouble| write!(f, "\n  {trouble}"))
     }
 }
@@ -25,7 +25,7 @@ impl std::error::Error for SecretsMissing {}
 
 /// Resolves every secret of a configuration, and reads keys and URLs. What stands in the configuration itself was
 /// checked along with it.
-pub(super) fn check(config: &Config, secrets: &Secrets) -> Result<(), SecretsMissing> {
+pub(super) fn check(config: &Config, secrets: &Secrets, clients: &HttpClients) -> Result<(), SecretsMissing> {
     let mut troubles = Vec::new();
     for (name, source) in &config.secrets {
         let place = match source {
@@ -42,6 +42,8 @@ pub(super) fn check(config: &Config, secrets: &Secrets) -> Result<(), SecretsMis
             Err(error) => troubles.push(format!("{:#}", anyhow::Error::new(error))),
         }
     }
+    // Their secrets are among those above.
+    troubles.extend(clients.check());
     if troubles.is_empty() { Ok(()) } else { Err(SecretsMissing(troubles)) }
 }
 

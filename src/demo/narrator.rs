@@ -142,7 +142,11 @@ impl Narrator {
                 self.say(at, Speaker::Atalaya, &text);
             }
             // The receivers tell these themselves.
-            Note::Delivered { .. } | Note::GroupTold { .. } | Note::RollbackKeyless { .. } | Note::Orphaned { .. } => {}
+            Note::Delivered { .. }
+            | Note::GroupTold { .. }
+            | Note::RollbackKeyless { .. }
+            | Note::Orphaned { .. }
+            | Note::ForwardDropped { .. } => {}
         }
     }
 

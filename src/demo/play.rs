@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{Daemon, DaemonError, DaemonSpec};
+use crate::daemon::{Daemon, DaemonError, DaemonSpec, ServiceSpec};
 use crate::engine::Note;
 use crate::model::{Problems, Timestamp};
 use crate::transport::{SigningKey, SigningKeyError};
@@ -125,6 +125,7 @@ pub async fn play(spec: DemoSpec, stop: impl Future<Output = ()>) -> Result<Endi
         listen: spec.listen,
         clock: clock.clone(),
         notes: Some(notes_in),
+        service: ServiceSpec::default(),
     })
     .await?;
     let page = format!("http://{}/", daemon.address());
@@ -276,7 +277,7 @@ impl Stage {
 
 /// How long the condition of the story's alert must hold.
 fn hold(config: &Config) -> Duration {
-    let mut rules = config.groups.iter().flat_map(|group| &group.rules);
+    let mut rules = config.groups.iter().flat_map(|group| group.alerts());
     rules.find(|rule| rule.name == ALERT).map(|rule| rule.hold).unwrap_or_default()
 }
 

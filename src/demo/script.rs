@@ -179,6 +179,7 @@ impl Script {
             Note::RollbackWithdrawn { .. }
             | Note::RollbackKeyless { .. }
             | Note::Orphaned { .. }
+            | Note::ForwardDropped { .. }
             | Note::Undeliverable { .. } => self.fault(note.to_string(), at),
             Note::Alert { .. }
             | Note::AttemptFailed { .. }
@@ -315,7 +316,7 @@ mod tests {
     }
 
     fn integration() -> IntegrationId {
-        IntegrationId { receiver: ReceiverName::new("oncall"), kind: IntegrationKind::Rollback, index: 0 }
+        IntegrationId { receiver: ReceiverName::new("oncall"), kind: IntegrationKind::Rollback, slot: 0.into() }
     }
 
     fn claimed(id: &str, minute: u64) -> Happening {

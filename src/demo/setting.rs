@@ -39,7 +39,7 @@ pub(super) fn config(addresses: &Addresses, keys: &Keys) -> Result<Config, Probl
         IntegrationKind::Slack => Some(format!("http://{}/api", addresses.slack)),
         IntegrationKind::PagerDuty => Some(format!("http://{}/v2/enqueue", addresses.pagerduty)),
         IntegrationKind::Rollback => Some(format!("http://{}/rollback", addresses.rollback)),
-        IntegrationKind::Webhook => None,
+        IntegrationKind::Webhook | IntegrationKind::Alertmanager => None,
     });
     raw.replace_secrets(&|name| match name.rsplit('.').next() {
         Some("bot_token") => Some(keys.slack_token.clone()),

@@ -1,5 +1,6 @@
 //! Carries notifications: what a lane is told next, each attempt, each answer, each ending.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::model::{
     Alert, DeliveryId, GroupKey, GroupStatus, IntegrationId, IntegrationKind, NoticeNotification, Notification,
     NotifyReason, RollbackNotification, Timestamp,
 };
-use crate::receiver::{Outcome, RenderContext, Reply};
+use crate::receiver::{Outcome, RenderContext, Reply, presumed_handle};
 
 use super::join::{Dispatch, Sending, Timer, Touched};
 use super::{Delivery, DeliveryState, Ending, Finished, Lane, LaneKey, Told, needs_update};
@@ -71,6 +72,17 @@ pub(super) fn rollback_news(kind: IntegrationKind, told: Option<&Told>, state: &
     (kind == IntegrationKind::Slack && told.is_some_and(is_news)).then_some(NotifyReason::RollbackNews)
 }
 
+/// Whether a notification tells no more than that something is over.
+fn is_owed(notification: &Notification) -> bool {
+    match notification {
+        Notification::Group(group) => {
+            matches!(group.reason, NotifyReason::AllResolved | NotifyReason::SomeResolved)
+        }
+        Notification::Notice(notice) => notice.status == GroupStatus::Resolved,
+        Notification::Rollback(_) => false,
+    }
+}
+
 /// How long something is tried: for ever while it fires, since it is a page.
 pub(super) fn patience_of(notification: &Notification) -> Option<Duration> {
     match notification {
@@ -127,6 +139,9 @@ impl Dispatch {
     fn begin(&mut self, lane_key: &LaneKey, notification: Notification, now: Timestamp) {
         let Some(lane) = self.lanes.get_mut(lane_key) else { return };
         lane.count += 1;
+        if let Some(address) = self.addresses.get(&lane_key.integration) {
+            lane.address = Some(Box::new(address.clone()));
+        }
         let (id, deadline) = match &notification {
             Notification::Rollback(claim) => (DeliveryId::new(claim.id.as_str()), Some(claim.deadline)),
             other => (Delivery::id_of(lane_key, lane.count, now), patience_of(other).map(|patience| now + patience)),
@@ -149,12 +164,22 @@ impl Dispatch {
 
     /// Sends a delivery once more, or ends it when its deadline has passed or its integration is gone.
     pub fn attempt(&mut self, id: &DeliveryId, now: Timestamp) {
-        let Some(delivery) = self.deliveries.get_mut(id) else { return };
+        let Some(delivery) = self.deliveries.get(id) else { return };
         let integration = delivery.lane.integration.clone();
-        let Some(receiver) = self.receivers.get(&integration) else {
+        let lane = self.lanes.get(&delivery.lane);
+        let receiver = lane.and_then(|lane| self.receiver_of(lane)).filter(|_| {
+            // Who is asked no more is told only what is owed; whatever else was under way may have arrived.
+            !self.is_left_behind(&delivery.lane) || is_owed(&delivery.notification)
+        });
+        let Some(receiver) = receiver.map(Cow::into_owned) else {
             let why = format!("`{integration}` is no longer configured");
-            return self.finish(id, Ending::Rejected { why }, now);
+            let ending = match delivery.notification {
+                Notification::Rollback(_) => Ending::Rejected { why },
+                Notification::Group(_) | Notification::Notice(_) => Ending::Expired { why },
+            };
+            return self.finish(id, ending, now);
         };
+        let Some(delivery) = self.deliveries.get_mut(id) else { return };
         if delivery.attempts > 0 && delivery.is_expired(now) {
             let last = delivery.last_failure.as_deref().unwrap_or("it was not answered");
             let why = format!("{} attempts, the last: {last}", delivery.attempts);
@@ -189,15 +214,19 @@ impl Dispatch {
     /// Takes in what came of an attempt. Returns why it failed, when it is to be tried again.
     pub fn reply(&mut self, id: &DeliveryId, reply: &Reply, now: Timestamp) -> Option<String> {
         let delivery = self.deliveries.get(id)?;
-        let receiver = self.receivers.get(&delivery.lane.integration)?;
         let lane_key = delivery.lane.clone();
-        match receiver.classify(reply) {
+        let receiver = self.receiver_of(self.lanes.get(&lane_key)?)?;
+        let (outcome, kind) = (receiver.classify(reply), lane_key.integration.kind);
+        let outcome = if self.compat.is_strict() { outcome.as_in_alertmanager(kind, reply) } else { outcome };
+        let (told, presumed) = (told_by(&delivery.notification), presumed_handle(kind, &delivery.notification, reply));
+        match outcome {
             Outcome::Delivered { handle } => {
-                let told = told_by(&delivery.notification);
+                if let Some(handle) = handle {
+                    self.keep_handle(&lane_key, handle);
+                }
                 if let Some(lane) = self.lanes.get_mut(&lane_key) {
                     lane.told = told.or_else(|| lane.told.take());
                     lane.doubted.clear();
-                    lane.handle = handle.or_else(|| lane.handle.take());
                     self.touched.insert(Touched::Lane(lane_key));
                 }
                 self.finish(id, Ending::Delivered, now);
@@ -215,7 +244,13 @@ impl Dispatch {
                 self.attempt(id, now);
                 Some(why)
             }
-            Outcome::Retry { after, why } => self.wait(id, after, why, now),
+            Outcome::Retry { after, why } => {
+                // It may have arrived, and only with this is it undone.
+                if let Some(handle) = presumed {
+                    self.keep_handle(&lane_key, handle);
+                }
+                self.wait(id, after, why, now)
+            }
             Outcome::Lost { why } => self.wait(id, None, why, now),
         }
     }
@@ -269,14 +304,13 @@ impl Dispatch {
 
     /// Whether what waited is still news to the lane, now that the delivery before it has ended.
     fn is_news(&self, lane_key: &LaneKey, next: &Notification, arrived: bool) -> bool {
-        let (Some(lane), Some(receiver)) = (self.lanes.get(lane_key), self.receivers.get(&lane_key.integration)) else {
-            return false;
-        };
+        let Some(lane) = self.lanes.get(lane_key) else { return false };
+        let Some(receiver) = self.receiver_of(lane) else { return false };
         match (next, told_by(next)) {
             (Notification::Group(_), Some(state)) => {
                 let send_resolved = receiver.send_resolved();
                 needs_update(lane.told.as_ref(), &state, send_resolved, Duration::MAX)
-                    .or_else(|| takes_back(!lane.doubted.is_empty(), &state, send_resolved))
+                    .or_else(|| takes_back(!lane.doubted.is_empty() && !self.compat.is_strict(), &state, send_resolved))
                     .or_else(|| rollback_news(lane_key.integration.kind, lane.told.as_ref(), &state))
                     .is_some()
             }

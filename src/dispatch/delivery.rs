@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::{DeliveryId, Fingerprint, IntegrationId, Notification, Timestamp};
-use crate::receiver::Handle;
+use crate::receiver::{Address, Handle};
 
 use super::Told;
 
@@ -53,6 +53,9 @@ pub struct Lane {
     pub doubted: BTreeSet<Fingerprint>,
     /// How to reach the same message or incident again.
     pub handle: Option<Handle>,
+    /// Where it is told, and how to get there although the configuration has changed.
+    #[serde(default)]
+    pub address: Option<Box<Address>>,
     /// The delivery that is under way.
     pub head: Option<DeliveryId>,
     /// What to tell once it has ended.
@@ -64,7 +67,16 @@ pub struct Lane {
 impl Lane {
     /// A lane on which nothing has moved yet.
     pub fn new(key: LaneKey) -> Self {
-        Self { key, told: None, doubted: BTreeSet::new(), handle: None, head: None, next: None, count: 0 }
+        Self {
+            key,
+            told: None,
+            doubted: BTreeSet::new(),
+            handle: None,
+            address: None,
+            head: None,
+            next: None,
+            count: 0,
+        }
     }
 }
 
@@ -219,7 +231,7 @@ mod tests {
             integration: IntegrationId {
                 receiver: crate::model::ReceiverName::new("r"),
                 kind: crate::model::IntegrationKind::Slack,
-                index: 0,
+                slot: 0.into(),
             },
         };
         let at = Timestamp::from_millis(1000);

@@ -1,17 +1,15 @@
-//! The state of dispatch: alerts into groups, groups to their moment, and at a flush what each integration is told.
+//! The state of dispatch: alerts into groups, groups to their moment, and what of it all is to be kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Alert, DeliveryId, Fingerprint, GroupKey, GroupNotification, IntegrationId, IntegrationKind, Labels, Notification,
-    NotifyReason, ReceiverName, RollbackNote, Timestamp,
+    Alert, Compat, DeliveryId, Fingerprint, GroupKey, IntegrationId, IntegrationKind, Labels, ReceiverName, SecretName,
+    Timestamp,
 };
-use crate::receiver::{Receiver, Request};
+use crate::receiver::{Address, Receiver, Request};
 
-use super::carry::{NOTICE, RESOLVE_PATIENCE, rollback_news, takes_back, told_by};
-use super::{
-    Delivery, DeliveryState, Finished, Group, GroupRow, Lane, LaneKey, MemberRow, Route, RouteTree, Told, needs_update,
-};
+use super::carry::NOTICE;
+use super::{Delivery, Finished, Group, GroupRow, Lane, LaneKey, MemberRow, Route, RouteTree};
 
 /// A row of dispatch's state that was touched: as it is now, or `None` when it is gone.
 #[derive(Clone, PartialEq, Debug)]
@@ -24,6 +22,18 @@ pub enum DispatchRecord {
     Lane(LaneKey, Option<Lane>),
     /// A delivery under way.
     Delivery(DeliveryId, Option<Delivery>),
+}
+
+impl DispatchRecord {
+    /// Whether it says that a row is gone.
+    pub fn is_end(&self) -> bool {
+        match self {
+            Self::Group(_, row) => row.is_none(),
+            Self::Member(.., row) => row.is_none(),
+            Self::Lane(_, row) => row.is_none(),
+            Self::Delivery(_, row) => row.is_none(),
+        }
+    }
 }
 
 /// Dispatch's state as it is kept over restarts.
@@ -68,15 +78,35 @@ pub(super) enum Touched {
     Delivery(DeliveryId),
 }
 
+/// What the configuration says of dispatch.
+#[derive(Debug)]
+pub struct DispatchSpec {
+    /// The routing tree.
+    pub tree: RouteTree,
+    /// Every integration of every receiver.
+    pub receivers: Vec<(IntegrationId, Receiver)>,
+    /// Where each secret that they name comes from.
+    pub origins: BTreeMap<SecretName, SecretName>,
+    /// Where our own pages are.
+    pub external_url: String,
+    /// Whose way is kept.
+    pub compat: Compat,
+}
+
 /// The state of dispatch.
 #[derive(Debug)]
 pub struct Dispatch {
-    tree: RouteTree,
+    pub(super) tree: RouteTree,
     pub(super) receivers: BTreeMap<IntegrationId, Receiver>,
+    /// Where each of them tells.
+    pub(super) addresses: BTreeMap<IntegrationId, Address>,
+    /// The secrets that have a value, by their origin.
+    pub(super) origins: BTreeSet<SecretName>,
     pub(super) external_url: String,
+    pub(super) compat: Compat,
     pub(super) groups: BTreeMap<GroupKey, Group>,
     /// The groups that hold an alert.
-    groups_of: BTreeMap<Fingerprint, BTreeSet<GroupKey>>,
+    pub(super) groups_of: BTreeMap<Fingerprint, BTreeSet<GroupKey>>,
     pub(super) lanes: BTreeMap<LaneKey, Lane>,
     pub(super) deliveries: BTreeMap<DeliveryId, Delivery>,
     /// When something is due. An entry whose moment no longer is that of its group or delivery means nothing.
@@ -88,15 +118,14 @@ pub struct Dispatch {
 
 impl Dispatch {
     /// Dispatch without any state.
-    pub fn new(
-        tree: RouteTree,
-        receivers: impl IntoIterator<Item = (IntegrationId, Receiver)>,
-        external_url: &str,
-    ) -> Self {
-        Self {
-            tree,
-            receivers: receivers.into_iter().collect(),
-            external_url: external_url.to_owned(),
+    pub fn new(spec: DispatchSpec) -> Self {
+        let mut dispatch = Self {
+            tree: RouteTree::default(),
+            receivers: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            origins: BTreeSet::new(),
+            external_url: String::new(),
+            compat: Compat::default(),
             groups: BTreeMap::new(),
             groups_of: BTreeMap::new(),
             lanes: BTreeMap::new(),
@@ -105,10 +134,22 @@ impl Dispatch {
             touched: BTreeSet::new(),
             sendings: Vec::new(),
             finished: Vec::new(),
-        }
+        };
+        dispatch.configure(spec);
+        dispatch
     }
 
-    /// Brings back the state from before a restart. Nothing happens yet: see [`Dispatch::start`].
+    /// Takes another configuration. What that means for groups and lanes is [`Dispatch::reroute`]'s to say.
+    pub fn configure(&mut self, spec: DispatchSpec) {
+        let DispatchSpec { tree, receivers, origins, external_url, compat } = spec;
+        let address = |(id, receiver): &(IntegrationId, Receiver)| Some((id.clone(), receiver.address(&origins)?));
+        self.addresses = receivers.iter().filter_map(address).collect();
+        self.origins = origins.into_values().collect();
+        self.receivers = receivers.into_iter().collect();
+        (self.tree, self.external_url, self.compat) = (tree, external_url, compat);
+    }
+
+    /// Brings back the state from before a restart. Nothing happens yet: see [`Dispatch::reroute`].
     pub fn restore(&mut self, rows: DispatchRows) {
         for row in rows.groups {
             self.timers.insert((row.next_flush_at, Timer::Flush(row.key.clone())));
@@ -144,59 +185,6 @@ impl Dispatch {
             lanes: self.lanes.values().cloned().collect(),
             deliveries: self.deliveries.values().cloned().collect(),
         }
-    }
-
-    /// Goes on after a restart: alerts whose routes have changed join their new groups, and groups without a route tell only
-    /// what is owed. Deliveries that were in flight are the caller's to attempt again; see also [`Dispatch::orphans`].
-    pub fn start(&mut self, now: Timestamp) -> Vec<DeliveryId> {
-        let firing: Vec<(GroupKey, Alert)> = self
-            .groups
-            .iter()
-            .flat_map(|(key, group)| group.members.values().map(|alert| (key.clone(), alert.clone())))
-            .filter(|(_, alert)| alert.is_firing())
-            .collect();
-        let mut still_routed = BTreeSet::new();
-        for (key, alert) in &firing {
-            for route in self.tree.route(&alert.labels) {
-                if route.group_key(&route.group_labels(&alert.labels)) == *key {
-                    still_routed.insert(key.clone());
-                }
-            }
-        }
-        for (key, group) in &mut self.groups {
-            let route = self
-                .tree
-                .by_key(&group.row.route)
-                .filter(|_| still_routed.contains(key) || !group.members.values().any(Alert::is_firing));
-            let before = group.row.clone();
-            match route {
-                Some(route) => {
-                    group.row.receiver = route.receiver.clone();
-                    group.row.group_interval = route.group_interval;
-                    group.row.repeat_interval = route.repeat_interval;
-                    group.row.retired = false;
-                }
-                None => group.row.retired = true,
-            }
-            if group.row != before {
-                self.touched.insert(Touched::Group(key.clone()));
-            }
-        }
-        for (_, alert) in firing {
-            self.take_in(&alert, now);
-        }
-        self.deliveries
-            .values()
-            .filter(|delivery| matches!(delivery.state, DeliveryState::InFlight { .. }))
-            .map(|delivery| delivery.id.clone())
-            .collect()
-    }
-
-    /// The lanes of integrations that are configured no more and were told of something that is not over.
-    pub fn orphans(&self) -> Vec<LaneKey> {
-        let is_told = |lane: &&Lane| lane.told.as_ref().is_some_and(|told| !told.firing.is_empty());
-        let lanes = self.lanes.values().filter(is_told).map(|lane| lane.key.clone());
-        lanes.filter(|key| !self.receivers.contains_key(&key.integration)).collect()
     }
 
     /// The routes at which an alert ends.
@@ -309,136 +297,17 @@ impl Dispatch {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Lets a group look for news. `rollbacks` is what became of the rollbacks that its alerts asked for. Returns whether
-    /// there was anything to tell.
-    pub fn flush(&mut self, key: &GroupKey, rollbacks: Vec<RollbackNote>, now: Timestamp) -> bool {
-        let Some(group) = self.groups.get_mut(key) else { return false };
-        group.row.next_flush_at = now + group.row.group_interval;
-        self.timers.insert((group.row.next_flush_at, Timer::Flush(key.clone())));
-        self.touched.insert(Touched::Group(key.clone()));
-        let row = group.row.clone();
-        let state = group.state(rollbacks, now);
-        let mut has_news = false;
-        let current = if row.retired { Vec::new() } else { self.integrations(&row.receiver) };
-        for integration in &current {
-            has_news |= self.flush_to(&row, &state, integration, true);
-        }
-        for integration in self.owed_elsewhere(key, &current) {
-            has_news |= self.flush_to(&row, &state, &integration, false);
-        }
-        self.forget_resolved(key, now, now);
-        has_news
-    }
-
-    /// The integrations that know of this group but are no longer its receiver's.
-    fn owed_elsewhere(&self, key: &GroupKey, current: &[IntegrationId]) -> Vec<IntegrationId> {
-        self.lanes_of(key.as_str())
-            .map(|lane| lane.key.integration.clone())
-            .filter(|integration| !current.contains(integration) && self.receivers.contains_key(integration))
-            .collect()
-    }
-
-    fn lanes_of<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Lane> {
+    /// The lanes about one thing.
+    pub(super) fn lanes_of<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Lane> {
         let first = LaneKey {
             subject: subject.to_owned(),
-            integration: IntegrationId { receiver: ReceiverName::new(""), kind: IntegrationKind::Slack, index: 0 },
+            integration: IntegrationId {
+                receiver: ReceiverName::new(""),
+                kind: IntegrationKind::Slack,
+                slot: 0.into(),
+            },
         };
         self.lanes.range(first..).map(|(_, lane)| lane).take_while(move |lane| lane.key.subject == subject)
-    }
-
-    fn flush_to(&mut self, row: &GroupRow, state: &Told, integration: &IntegrationId, is_current: bool) -> bool {
-        let Some(send_resolved) = self.receivers.get(integration).map(Receiver::send_resolved) else { return false };
-        let lane_key = LaneKey { subject: row.key.as_str().to_owned(), integration: integration.clone() };
-        let lane = self.lanes.get(&lane_key);
-        let expected = lane.and_then(|lane| self.expected(lane));
-        let is_doubted = expected.is_none() && lane.is_some_and(|lane| !lane.doubted.is_empty());
-        let Some(reason) = needs_update(expected.as_ref(), state, send_resolved, row.repeat_interval)
-            .or_else(|| takes_back(is_doubted, state, send_resolved))
-            .or_else(|| rollback_news(integration.kind, expected.as_ref(), state))
-        else {
-            return false;
-        };
-        if !is_current && !matches!(reason, NotifyReason::AllResolved | NotifyReason::SomeResolved) {
-            return false;
-        }
-        let lane = self.lanes.entry(lane_key.clone()).or_insert_with(|| Lane::new(lane_key.clone()));
-        self.touched.insert(Touched::Lane(lane_key.clone()));
-        if state.firing.is_empty() && !send_resolved {
-            match lane.head.clone() {
-                None => lane.told = Some(state.clone()),
-                Some(head) => {
-                    lane.next = None;
-                    self.limit(&head, state.at + RESOLVE_PATIENCE);
-                }
-            }
-            return false;
-        }
-        let Some(group) = self.groups.get(&row.key) else { return false };
-        let notification = Notification::Group(GroupNotification {
-            key: row.key.clone(),
-            receiver: integration.receiver.clone(),
-            group_labels: row.labels.clone(),
-            reason,
-            at: state.at,
-            alerts: group.alerts(send_resolved),
-            rollbacks: state.rollbacks.clone(),
-        });
-        self.tell(&lane_key, notification, state.at);
-        true
-    }
-
-    /// What an integration will know once everything under way has arrived.
-    fn expected(&self, lane: &Lane) -> Option<Told> {
-        let of_head = || self.deliveries.get(lane.head.as_ref()?).and_then(|delivery| told_by(&delivery.notification));
-        lane.next.as_ref().and_then(told_by).or_else(of_head).or_else(|| lane.told.clone())
-    }
-
-    /// Drops a group's alerts that resolved by `until` and are owed to nobody, and the group with its last alert.
-    pub(super) fn forget_resolved(&mut self, key: &GroupKey, until: Timestamp, now: Timestamp) {
-        let Some(group) = self.groups.get(key) else { return };
-        let owed_to: Vec<&Lane> = self
-            .lanes_of(key.as_str())
-            .filter(|lane| self.receivers.get(&lane.key.integration).is_some_and(Receiver::send_resolved))
-            .collect();
-        let is_owed = |print: Fingerprint| {
-            owed_to.iter().any(|lane| {
-                let told = lane.told.as_ref().is_some_and(|told| told.firing.contains(&print));
-                let head = lane.head.as_ref().and_then(|head| self.deliveries.get(head));
-                let next = lane.next.as_ref().and_then(told_by);
-                told || lane.doubted.contains(&print)
-                    || head.is_some_and(|head| head.tells_firing(print))
-                    || next.is_some_and(|next| next.firing.contains(&print))
-            })
-        };
-        let gone: Vec<Fingerprint> = group
-            .members
-            .keys()
-            .copied()
-            .filter(|print| {
-                group
-                    .resolved_at(*print)
-                    .is_some_and(|at| at <= until && (!is_owed(*print) || at + RESOLVE_PATIENCE <= now))
-            })
-            .collect();
-        let Some(group) = self.groups.get_mut(key) else { return };
-        for print in gone {
-            group.members.remove(&print);
-            self.touched.insert(Touched::Member(key.clone(), print));
-            if let Some(holders) = self.groups_of.get_mut(&print) {
-                holders.remove(key);
-                if holders.is_empty() {
-                    self.groups_of.remove(&print);
-                }
-            }
-        }
-        if group.members.is_empty() {
-            self.groups.remove(key);
-            self.touched.insert(Touched::Group(key.clone()));
-            let lanes: Vec<LaneKey> = self.lanes_of(key.as_str()).map(|lane| lane.key.clone()).collect();
-            for lane in lanes {
-                self.forget_lane(&lane);
-            }
-        }
     }
 
     /// What is to be sent, and what has ended, since this was last asked.

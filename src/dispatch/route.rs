@@ -70,16 +70,17 @@ impl Route {
     }
 }
 
-/// The whole tree; the root matches every alert.
-#[derive(Clone, Debug)]
+/// The whole tree; the root matches every alert. Without a root no alert goes anywhere.
+#[derive(Clone, Debug, Default)]
 pub struct RouteTree {
     /// Parents before children; the root first.
     nodes: Vec<Route>,
 }
 
 impl RouteTree {
-    /// Builds the tree. The root's receiver must be set, which the configuration sees to; `default` stands in for it.
-    pub fn new(root: &RouteSpec, default: &ReceiverName) -> Self {
+    /// Builds the tree. A root without a receiver is none.
+    pub fn new(root: &RouteSpec) -> Self {
+        let Some(default) = &root.receiver else { return Self::default() };
         let inherited = Route {
             key: String::new(),
             receiver: default.clone(),
@@ -197,7 +198,7 @@ mod tests {
                 ],
             )
         };
-        RouteTree::new(&root, &ReceiverName::new("default"))
+        RouteTree::new(&root)
     }
 
     fn check(labels: &[(&str, &str)], expected: &[(&str, &str)]) {

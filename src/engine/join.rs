@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dispatch::{Dispatch, DispatchRows, Ending, Finished, LaneKey, RouteSpec, RouteTree, Sending};
+use crate::dispatch::{
+    Dispatch, DispatchRows, DispatchSpec, Ending, Finished, Forward, ForwardSpec, ForwardView, Forwarded, LaneKey,
+    RouteSpec, RouteTree, Sending,
+};
 use crate::evaluator::Transitions;
 use crate::model::{
-    Alert, AlertStatus, DeliveryId, Fingerprint, GroupKey, GroupStatus, IntegrationId, Labels, NoticeNotification,
-    Notification, ReceiverName, Timestamp,
+    Alert, AlertStatus, Compat, DeliveryId, Fingerprint, GroupKey, GroupStatus, IntegrationId, Labels,
+    NoticeNotification, Notification, ReceiverName, SecretName, Timestamp,
 };
 use crate::receiver::{Receiver, Reply};
 use crate::rollout::{Clearance, Episode, NoticeOrder, RollbackSpec, Rollouts};
@@ -17,12 +20,18 @@ use super::{AlertMove, Effect, Event, Note, Record, Step};
 /// What an engine is made of.
 #[derive(Clone, Debug)]
 pub struct EngineSpec {
-    /// The routing tree.
+    /// The routing tree. Without a receiver at its root nobody is told; alerts may be forwarded all the same.
     pub route: RouteSpec,
     /// Every integration of every receiver.
     pub receivers: Vec<(IntegrationId, Receiver)>,
+    /// Where each secret that they name comes from, as a name that outlasts the configuration.
+    pub origins: BTreeMap<SecretName, SecretName>,
     /// What may be rolled back, and when.
     pub rollbacks: Vec<RollbackSpec>,
+    /// Where alerts are forwarded to.
+    pub alertmanagers: ForwardSpec,
+    /// Whose way is kept where ours and Alertmanager's differ.
+    pub compat: Compat,
     /// Added to every alert that has not got them.
     pub external_labels: Labels,
     /// Where this Atalaya can be reached.
@@ -43,18 +52,34 @@ pub struct EngineRows {
 pub struct Engine {
     dispatch: Dispatch,
     rollouts: Rollouts,
+    forward: Forward,
     external_labels: Labels,
+    /// The alerts that fire, as the evaluator gave them.
+    firing: BTreeMap<Labels, Alert>,
 }
 
 impl Engine {
     /// An engine that goes on from these rows; without any, afresh. It does nothing before [`Event::Started`].
     pub fn restore(spec: EngineSpec, rows: EngineRows) -> Self {
-        let default = spec.route.receiver.clone().unwrap_or_else(|| ReceiverName::new(""));
-        let tree = RouteTree::new(&spec.route, &default);
-        let mut dispatch = Dispatch::new(tree, spec.receivers, &spec.external_url);
+        let Parts { dispatch, rollbacks, alertmanagers, external_labels } = parts(spec);
+        let mut dispatch = Dispatch::new(dispatch);
         dispatch.restore(rows.dispatch);
-        let rollouts = Rollouts::new(spec.rollbacks, rows.episodes);
-        Self { dispatch, rollouts, external_labels: spec.external_labels }
+        let rollouts = Rollouts::new(rollbacks, rows.episodes);
+        let forward = Forward::new(alertmanagers);
+        Self { dispatch, rollouts, forward, external_labels, firing: BTreeMap::new() }
+    }
+
+    /// Goes on with another configuration. Groups keep their next moment, what is under way stays under way, and whoever
+    /// was told that something fires hears of its end at the same place.
+    pub fn reload(&mut self, now: Timestamp, spec: EngineSpec) -> Step {
+        let mut step = Step::default();
+        let Parts { dispatch, rollbacks, alertmanagers, external_labels } = parts(spec);
+        self.external_labels = external_labels;
+        self.dispatch.configure(dispatch);
+        self.rollouts.configure(rollbacks);
+        self.forward.reload(alertmanagers, now);
+        self.settle(&mut step, now);
+        self.conclude(step, now)
     }
 
     /// Everything that a restart needs.
@@ -67,6 +92,11 @@ impl Engine {
         &self.dispatch
     }
 
+    /// The Alertmanagers that alerts are forwarded to, to look at.
+    pub fn alertmanagers(&self) -> Vec<ForwardView> {
+        self.forward.view()
+    }
+
     /// Rollbacks, to look at.
     pub fn rollouts(&self) -> &Rollouts {
         &self.rollouts
@@ -74,18 +104,31 @@ impl Engine {
 
     /// When the next [`Event::Wake`] is due.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        [self.dispatch.next_wake(), self.rollouts.next_wake()].into_iter().flatten().min()
+        [self.dispatch.next_wake(), self.rollouts.next_wake(), self.forward.next_wake()].into_iter().flatten().min()
     }
 
     /// Takes in an event at `now`, and does what is due by then.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Step {
         let mut step = Step::default();
         match event {
-            Event::Started { firing } => self.start(firing, &mut step, now),
+            Event::Started { firing } => {
+                self.firing = firing.into_iter().map(|alert| (alert.labels.clone(), alert)).collect();
+                // What was in flight may or may not have arrived, and leaves once more with the same key.
+                let in_flight = self.dispatch.in_flight();
+                self.settle(&mut step, now);
+                for delivery in in_flight {
+                    self.attempt(&delivery, now);
+                }
+            }
             Event::Transitions(transitions) => self.take_in(transitions, &mut step, now),
             Event::Reply { delivery, reply } => self.reply(&delivery, &reply, &mut step, now),
             Event::Wake => {}
         }
+        self.conclude(step, now)
+    }
+
+    /// Does what is due, and adds the rows that were touched.
+    fn conclude(&mut self, mut step: Step, now: Timestamp) -> Step {
         self.do_what_is_due(&mut step, now);
         for record in self.dispatch.records() {
             step.records.push(Record::Dispatch(record));
@@ -94,12 +137,12 @@ impl Engine {
         step
     }
 
-    /// Goes on after a start: dispatch's alerts are made those of the evaluator, and what was in flight, which may or may
-    /// not have arrived, leaves once more with the same key.
-    fn start(&mut self, firing: Vec<Alert>, step: &mut Step, now: Timestamp) {
-        let firing: BTreeMap<Fingerprint, Alert> = firing
-            .into_iter()
-            .map(|alert| self.with_external_labels(alert))
+    /// Makes the alerts of dispatch those of the evaluator, and brings them to whoever the configuration names.
+    fn settle(&mut self, step: &mut Step, now: Timestamp) {
+        let firing: BTreeMap<Fingerprint, Alert> = self
+            .firing
+            .values()
+            .map(|alert| self.with_external_labels(alert.clone()))
             .map(|alert| (alert.fingerprint(), alert))
             .collect();
         let known: Vec<Alert> = self.dispatch.firing().into_values().cloned().collect();
@@ -109,9 +152,8 @@ impl Engine {
         for alert in firing.values() {
             self.tell_of(alert, now);
         }
-        for delivery in self.dispatch.start(now) {
-            self.attempt(&delivery, now);
-        }
+        self.forward.settle(&firing, now);
+        self.dispatch.reroute(now);
         for LaneKey { subject, integration } in self.dispatch.orphans() {
             note(step, Note::Orphaned { at: now, integration, subject });
         }
@@ -129,9 +171,17 @@ impl Engine {
                 let (labels, value) = (change.labels.clone(), change.value.to_string());
                 note(step, Note::Alert { at: now, to, labels, value });
             }
+            if change.transition == Some(Transition::Started) {
+                self.forward.take_in_pending(&change.labels.clone().filled_from(&self.external_labels));
+            }
             step.records.push(Record::Instance(change.rule, change.labels, change.row));
             if let Some(alert) = change.alert {
+                match alert.is_firing() {
+                    true => drop(self.firing.insert(alert.labels.clone(), alert.clone())),
+                    false => drop(self.firing.remove(&alert.labels)),
+                }
                 let alert = self.with_external_labels(alert);
+                self.forward.take_in(&alert, now);
                 let is_new = change.transition == Some(Transition::Fired);
                 for integration in self.tell_of(&alert, now).into_iter().filter(|_| is_new) {
                     note(step, Note::RollbackKeyless { at: now, integration, alert: alert.labels.clone() });
@@ -159,6 +209,17 @@ impl Engine {
     }
 
     fn reply(&mut self, delivery: &DeliveryId, reply: &Reply, step: &mut Step, now: Timestamp) {
+        if let Some((integration, came)) = self.forward.reply(delivery, reply, now) {
+            let (delivery, subject) = (delivery.clone(), "alerts".to_owned());
+            match came {
+                Forwarded::Taken => {}
+                Forwarded::Failed { why } => note(step, Note::AttemptFailed { at: now, delivery, integration, why }),
+                Forwarded::Refused { why } => {
+                    note(step, Note::Undeliverable { at: now, delivery, integration, subject, why });
+                }
+            }
+            return;
+        }
         let integration = self.dispatch.delivery(delivery).map(|it| it.lane.integration.clone());
         if let (Some(why), Some(integration)) = (self.dispatch.reply(delivery, reply, now), integration) {
             note(step, Note::AttemptFailed { at: now, delivery: delivery.clone(), integration, why });
@@ -168,6 +229,11 @@ impl Engine {
     /// Flushes, retries, claims and ends whatever is due. What ends may put more on its way, so it goes on until nothing
     /// is left.
     fn do_what_is_due(&mut self, step: &mut Step, now: Timestamp) {
+        let forwards = self.forward.due(now);
+        step.after_commit.extend(forwards.into_iter().map(|sending| Effect::Send(Box::new(sending))));
+        for (integration, alerts) in self.forward.drain_dropped() {
+            note(step, Note::ForwardDropped { at: now, integration, alerts });
+        }
         let (groups, deliveries) = self.dispatch.due(now);
         // Claims come first: a group that is flushed in the same step can then say that a rollback is under way.
         for (integration, claim) in self.rollouts.claim(now) {
@@ -283,6 +349,21 @@ impl Engine {
         };
         note(step, happened);
     }
+}
+
+/// A specification, each part to its owner.
+struct Parts {
+    dispatch: DispatchSpec,
+    rollbacks: Vec<RollbackSpec>,
+    alertmanagers: ForwardSpec,
+    external_labels: Labels,
+}
+
+fn parts(spec: EngineSpec) -> Parts {
+    let EngineSpec { route, receivers, origins, rollbacks, alertmanagers, compat, external_labels, external_url } =
+        spec;
+    let dispatch = DispatchSpec { tree: RouteTree::new(&route), receivers, origins, external_url, compat };
+    Parts { dispatch, rollbacks, alertmanagers, external_labels }
 }
 
 /// Keeps a note for the audit and lets those who watch know once it is kept.

@@ -98,6 +98,15 @@ pub enum Note {
         /// What it was told of.
         subject: String,
     },
+    /// Alerts were dropped that waited for an Alertmanager: it does not take them as fast as they come.
+    ForwardDropped {
+        /// When.
+        at: Timestamp,
+        /// The Alertmanager.
+        integration: IntegrationId,
+        /// How many.
+        alerts: u64,
+    },
     /// An episode is over; the next firing alert of its key opens a new one.
     EpisodeEnded {
         /// When.
@@ -157,6 +166,7 @@ impl Note {
             | Self::RollbackWithdrawn { at, .. }
             | Self::RollbackKeyless { at, .. }
             | Self::Orphaned { at, .. }
+            | Self::ForwardDropped { at, .. }
             | Self::EpisodeEnded { at, .. }
             | Self::GroupTold { at, .. } => *at,
         }
@@ -165,7 +175,10 @@ impl Note {
     /// How much it matters.
     pub fn weight(&self) -> Weight {
         match self {
-            Self::Undeliverable { .. } | Self::RollbackKeyless { .. } | Self::Orphaned { .. } => Weight::Trouble,
+            Self::Undeliverable { .. }
+            | Self::RollbackKeyless { .. }
+            | Self::Orphaned { .. }
+            | Self::ForwardDropped { .. } => Weight::Trouble,
             Self::AttemptFailed { .. } => Weight::Setback,
             _ => Weight::Course,
         }
@@ -214,6 +227,9 @@ impl fmt::Display for Note {
                 f,
                 "{integration} was told of {subject} and is no longer configured: close what it shows by hand once it is over",
             ),
+            Self::ForwardDropped { integration, alerts, .. } => {
+                write!(f, "dropped {alerts} alerts that waited for {integration}: it does not take them fast enough")
+            }
             Self::EpisodeEnded { integration, key, .. } => write!(f, "the episode of {key} for {integration} is over"),
             Self::GroupTold { group, firing, resolved, .. } => {
                 write!(f, "group {group} has news: {firing} firing, {resolved} resolved")

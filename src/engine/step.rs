@@ -44,6 +44,18 @@ pub enum Record {
     Note(Note),
 }
 
+impl Record {
+    /// Whether it says that a row is gone.
+    pub fn is_end(&self) -> bool {
+        match self {
+            Self::Instance(.., row) => row.is_none(),
+            Self::Dispatch(record) => record.is_end(),
+            Self::Episode((_, row)) => row.is_none(),
+            Self::Note(_) => false,
+        }
+    }
+}
+
 /// Something for the shell to do.
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -60,8 +72,6 @@ pub struct Step {
     pub records: Vec<Record>,
     /// To be done once the records are on disk.
     pub after_commit: Vec<Effect>,
-    /// To be done at once.
-    pub immediate: Vec<Effect>,
 }
 
 impl Step {
@@ -69,11 +79,10 @@ impl Step {
     pub fn append(&mut self, other: Self) {
         self.records.extend(other.records);
         self.after_commit.extend(other.after_commit);
-        self.immediate.extend(other.immediate);
     }
 
     /// Whether nothing came of the event.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.after_commit.is_empty() && self.immediate.is_empty()
+        self.records.is_empty() && self.after_commit.is_empty()
     }
 }

@@ -53,6 +53,8 @@ pub struct ScrapeReport {
     pub added: usize,
     /// Samples dropped because their series came twice, went back in time or lie in the future.
     pub dropped: usize,
+    /// New series that a rule selects and that were refused, because the store is full.
+    pub refused: usize,
     /// Why it failed, if it did.
     pub error: Option<String>,
 }
@@ -89,6 +91,16 @@ impl Intake {
     /// Forgets where the samples of these series go, after the store has dropped them.
     pub(super) fn forget(&mut self, dropped: &std::collections::HashSet<SeriesId>) {
         self.known.retain(|_, known| known.id.is_none_or(|id| !dropped.contains(&id)));
+    }
+
+    /// Forgets which series nobody wanted, so that the next scrape asks again: someone may want them now.
+    pub(super) fn forget_unwanted(&mut self) {
+        self.known.retain(|_, known| known.id.is_some());
+    }
+
+    /// Goes on with the same target, asked in another way.
+    pub(super) fn set_target(&mut self, target: ScrapeTarget) {
+        self.target = target;
     }
 
     /// Stores a scrape and what it says of the target itself.

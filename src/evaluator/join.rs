@@ -5,248 +5,232 @@ use std::time::Duration;
 
 use crate::model::{Alert, AlertStatus, Labels, RuleId, TargetId, Timestamp};
 use crate::promql::{Value, evaluate};
-use crate::rule::{
-    AlertRule, AnnotateContext, Instance, InstanceRow, RuleError, RuleGroup, RuleInstances, Transition, annotate,
-};
-use crate::store::Store;
+use crate::rule::{AnnotateContext, InstanceRow, Transition};
+use crate::store::{Limits, Retain, Store};
 
-use super::blind::Sight;
+use super::blind::{Health, Scene, Sight};
+use super::group::{Group, Standing, Surroundings};
 use super::ingest::Intake;
-use super::{Measure, Reading, Scrape, ScrapeReport, ScrapeTarget};
+use super::overdue::{Overdue, UnknownAlert};
+use super::remote::Questions;
+use super::wire::Wiring;
+use super::{
+    EvaluatorSpec, GroupView, InstanceChange, Measure, Reading, Scrape, ScrapeReport, ScrapeTarget, TargetView,
+    Transitions,
+};
 
 /// How often samples that no rule reaches any more are dropped.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 
-/// What an evaluator is made of.
-#[derive(Clone, Debug, Default)]
-pub struct EvaluatorSpec {
-    /// The rules.
-    pub groups: Vec<RuleGroup>,
-    /// What others want to have measured.
-    pub measures: Vec<Measure>,
-    /// Where the numbers come from.
-    pub targets: Vec<ScrapeTarget>,
-    /// How often measures are taken when no group is due sooner.
-    pub interval: Duration,
-    /// What templates see.
-    pub context: AnnotateContext,
-}
-
-/// What a tick changed.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Transitions {
-    /// When.
-    pub at: Timestamp,
-    /// The instances that changed.
-    pub changes: Vec<InstanceChange>,
-    /// What the measures gave.
-    pub readings: Vec<Reading>,
-    /// The firing alerts, by their labels, that cannot be measured now.
-    pub unknown: Vec<Labels>,
-    /// How the evaluations went, one entry a group.
-    pub groups: Vec<GroupReport>,
-}
-
-/// An instance that changed: its row, and the alert when others are to hear of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InstanceChange {
-    /// Its rule.
-    pub rule: RuleId,
-    /// The alert's labels.
-    pub labels: Labels,
-    /// The row to keep; none when the instance is gone.
-    pub row: Option<InstanceRow>,
-    /// What happened, if it has a name.
-    pub transition: Option<Transition>,
-    /// The value of its element.
-    pub value: f64,
-    /// The alert, if it fires or has just resolved.
-    pub alert: Option<Alert>,
-}
-
-/// How a group's evaluation went.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GroupReport {
-    /// `file;name`.
-    pub group: String,
-    /// How many rules were evaluated.
-    pub rules: usize,
-    /// How many of them failed.
-    pub failed: usize,
-    /// The rules that failed and did not before, with the reason.
-    pub failures: Vec<(String, String)>,
-    /// The rules that failed before and do no more.
-    pub recovered: Vec<String>,
-    /// Evaluations that were due and did not happen.
-    pub missed: u64,
-}
-
-/// A rule as the outside may look at it.
-#[derive(Clone, Debug)]
-pub struct RuleView {
-    /// Its group's file.
-    pub file: String,
-    /// Its group.
-    pub group: String,
-    /// Its name.
-    pub name: String,
-    /// Its expression.
-    pub source: String,
-    /// `for`.
-    pub hold: Duration,
-    /// When it was last evaluated.
-    pub evaluated_at: Option<Timestamp>,
-    /// Why the last evaluation failed, if it did.
-    pub error: Option<String>,
-    /// Its instances.
-    pub instances: Vec<Instance>,
-}
-
-/// A target as the outside may look at it.
-#[derive(Clone, Debug)]
-pub struct TargetView {
-    /// The target.
-    pub target: ScrapeTarget,
-    /// When it was last scraped, how long that took, and what it brought.
-    pub last: Option<(Timestamp, Duration, ScrapeReport)>,
-}
-
-#[derive(Debug)]
-struct Rule {
-    spec: AlertRule,
-    sight: Sight,
-    instances: RuleInstances,
-    error: Option<String>,
-}
-
-#[derive(Debug)]
-struct Group {
-    file: String,
-    name: String,
-    interval: Duration,
-    rules: Vec<Rule>,
-    evaluated_at: Option<Timestamp>,
-}
-
 /// The machine that measures.
 #[derive(Debug)]
 pub struct Evaluator {
-    store: Store,
-    groups: Vec<Group>,
-    measures: Vec<(Measure, Sight)>,
-    measured_at: Option<Timestamp>,
-    intakes: BTreeMap<TargetId, Intake>,
+    pub(super) store: Store,
+    pub(super) groups: Vec<Group>,
+    /// The order in which groups are evaluated that are due together.
+    order: Vec<usize>,
+    /// Where each rule stands: its group, and its place there.
+    pub(super) places: HashMap<RuleId, (usize, usize)>,
+    pub(super) healths: Vec<Health>,
+    pub(super) measures: Vec<(Measure, Sight)>,
+    pub(super) measured_at: Option<Timestamp>,
+    pub(super) intakes: BTreeMap<TargetId, Intake>,
     interval: Duration,
-    context: AnnotateContext,
+    pub(super) context: AnnotateContext,
+    pub(super) questions: Questions,
+    /// The alerts of each rule that cannot be measured.
+    pub(super) unknown: BTreeMap<RuleId, Vec<UnknownAlert>>,
+    overdue: Overdue,
     /// Instances from before a restart whose rule is gone: they resolve at the first tick.
-    orphans: Vec<InstanceRow>,
+    pub(super) orphans: Vec<InstanceRow>,
     trimmed_at: Option<Timestamp>,
+    ticked_at: Option<Timestamp>,
+    pub(super) is_strict: bool,
+    pub(super) elapsed: fn() -> Duration,
 }
 
 impl Evaluator {
     /// An evaluator that goes on from these rows; without any, afresh.
     pub fn new(spec: EvaluatorSpec, rows: Vec<InstanceRow>) -> Self {
-        let mut store = Store::new();
-        let measures = spec.measures.into_iter().map(|measure| {
-            let sight = Sight::new(&mut store, &measure.expr);
-            (measure, sight)
-        });
-        let measures = measures.collect();
-        let groups = spec.groups.into_iter().map(|group| Group::new(group, &mut store)).collect();
-        let intakes = spec.targets.into_iter().map(|target| (target.id.clone(), Intake::new(target))).collect();
         let mut evaluator = Self {
-            store,
-            groups,
-            measures,
+            store: Store::new(),
+            groups: Vec::new(),
+            order: Vec::new(),
+            places: HashMap::new(),
+            healths: Vec::new(),
+            measures: Vec::new(),
             measured_at: None,
-            intakes,
-            interval: spec.interval,
-            context: spec.context,
+            intakes: BTreeMap::new(),
+            interval: Duration::ZERO,
+            context: AnnotateContext::default(),
+            questions: Questions::default(),
+            unknown: BTreeMap::new(),
+            overdue: Overdue::new(),
             orphans: Vec::new(),
             trimmed_at: None,
+            ticked_at: None,
+            is_strict: false,
+            elapsed: || Duration::ZERO,
         };
+        let targets = evaluator.install(spec);
+        evaluator.intakes = targets.into_iter().map(|target| (target.id.clone(), Intake::new(target))).collect();
         evaluator.restore(rows);
+        evaluator.wire();
         evaluator
     }
 
-    fn restore(&mut self, rows: Vec<InstanceRow>) {
-        let mut rules: HashMap<RuleId, &mut Rule> = self
-            .groups
-            .iter_mut()
-            .flat_map(|group| &mut group.rules)
-            .map(|rule| (rule.spec.id.clone(), rule))
-            .collect();
+    /// Makes groups and measures of a specification, their selectors registered. Returns its targets.
+    pub(super) fn install(&mut self, spec: EvaluatorSpec) -> Vec<ScrapeTarget> {
+        self.groups.clear();
+        self.places.clear();
+        let mut number = 0;
+        for group in spec.groups {
+            let group = Group::new(group, &mut self.store, number);
+            number += group.rules.len();
+            let index = self.groups.len();
+            let places = group.rules.iter().enumerate().map(|(at, rule)| (rule.rule.id().clone(), (index, at)));
+            self.places.extend(places);
+            self.groups.push(group);
+        }
+        let measure = |measure: Measure, store: &mut Store| {
+            let sight = if measure.source.is_embedded() { Sight::new(store, &measure.expr) } else { Sight::default() };
+            (measure, sight)
+        };
+        self.measures = spec.measures.into_iter().map(|it| measure(it, &mut self.store)).collect();
+        match &spec.retain {
+            Retain::Nothing => {}
+            Retain::All => {
+                self.store.register(&[], Duration::ZERO);
+            }
+            Retain::Matchers(list) => {
+                for matchers in list {
+                    self.store.register(matchers, Duration::ZERO);
+                }
+            }
+        }
+        self.store.limit(Limits { series_max: spec.series_max, memory_max: spec.memory_max });
+        self.interval = spec.interval;
+        self.context = spec.context;
+        self.is_strict = spec.is_strict;
+        spec.targets
+    }
+
+    /// Lets rules see through to what they read, and orders their groups.
+    pub(super) fn wire(&mut self) {
+        let mut measures: Vec<&mut Sight> = self.measures.iter_mut().map(|(_, sight)| sight).collect();
+        self.order = Wiring::connect(&mut self.groups, &mut measures);
+        let rules = self.groups.iter().flat_map(|group| &group.rules);
+        let health =
+            |rule: &Standing| Health { is_failing: rule.error.is_some(), is_evaluated: rule.evaluated_at.is_some() };
+        self.healths = rules.map(health).collect();
+    }
+
+    pub(super) fn restore(&mut self, rows: Vec<InstanceRow>) {
+        let mut restored = HashSet::new();
         for row in rows {
-            match rules.get_mut(&row.rule) {
-                Some(rule) => rule.instances.restore(row),
+            let Err(row) = self.overdue.restore(row) else { continue };
+            match self.places.get(&row.rule) {
+                Some(place) => {
+                    restored.insert(*place);
+                    self.groups[place.0].rules[place.1].instances.restore(row);
+                }
                 None => self.orphans.push(row),
+            }
+        }
+        for (group, at) in restored {
+            let (group, rule) = (&self.groups[group], &self.groups[group].rules[at]);
+            let why = || "it has not been evaluated since the start".to_owned();
+            let alert = |it| UnknownAlert::new(it, &group.spec, rule.rule.name(), why);
+            let unknown: Vec<_> = rule.instances.iter().filter_map(alert).collect();
+            if !unknown.is_empty() {
+                self.unknown.insert(rule.rule.id().clone(), unknown);
             }
         }
     }
 
     /// Takes in a scrape. A target that is not configured is ignored.
     pub fn ingest(&mut self, scrape: &Scrape) -> ScrapeReport {
-        match self.intakes.get_mut(&scrape.target) {
-            Some(intake) => intake.take_in(&mut self.store, scrape),
-            None => ScrapeReport::default(),
+        let Some(intake) = self.intakes.get_mut(&scrape.target) else { return ScrapeReport::default() };
+        self.store.forget_refusals(&scrape.target);
+        let mut report = intake.take_in(&mut self.store, scrape);
+        report.refused = self.store.refused(&scrape.target);
+        if report.refused > 0 {
+            // There may be room the next time.
+            intake.forget_unwanted();
+            if let Some((_, _, last)) = &mut intake.last {
+                last.refused = report.refused;
+            }
         }
+        report
     }
 
-    /// When something is next due after `now`: the next multiple of a group's interval, or of that of the measures.
+    /// When something is next due after `now`: a group, or the measures.
     pub fn next_tick(&self, now: Timestamp) -> Timestamp {
-        self.intervals().map(|interval| now.floor_to(interval) + interval).min().unwrap_or(now + self.interval)
-    }
-
-    fn intervals(&self) -> impl Iterator<Item = Duration> {
         let own = (!self.measures.is_empty() || self.groups.is_empty()).then_some(self.interval);
-        self.groups.iter().map(|group| group.interval).chain(own)
+        let own = own.map(|interval| now.floor_to(interval) + interval);
+        self.groups.iter().map(|group| group.next_due(now)).chain(own).min().unwrap_or(now + self.interval)
     }
 
-    /// Evaluates what is due at `now`. Each group is evaluated at the last multiple of its interval, once.
+    /// Evaluates what is due at `now`. Each group is evaluated at the last moment that it was due, once. What a remote
+    /// source answers is asked instead, and evaluated when the answer comes.
     pub fn tick(&mut self, now: Timestamp) -> Transitions {
         let mut transitions = Transitions { at: now, ..Transitions::default() };
         for row in std::mem::take(&mut self.orphans) {
             transitions.changes.push(ending(row, now));
         }
-        let Self { store, groups, intakes, context, .. } = self;
+        let Self { store, groups, intakes, context, healths, unknown, questions, .. } = self;
         let targets: Vec<&ScrapeTarget> = intakes.values().map(Intake::target).collect();
-        for group in groups {
-            let at = now.floor_to(group.interval);
-            if group.evaluated_at.is_none_or(|last| last < at) {
-                let report = group.evaluate(store, &targets, context, at, &mut transitions.changes);
+        let (is_strict, elapsed) = (self.is_strict, self.elapsed);
+        let mut around = Surroundings { store, targets: &targets, context, healths, unknown, is_strict, elapsed };
+        for index in &self.order {
+            let group = &mut groups[*index];
+            let Some(at) = group.due(now) else { continue };
+            if group.spec.source.is_embedded() {
+                let report = group.evaluate(&mut around, at, &mut transitions.changes);
                 transitions.groups.push(report);
+            } else {
+                questions.ask(group, &mut around, at, &mut transitions);
             }
         }
         let measure_at = now.floor_to(self.interval);
-        if !transitions.groups.is_empty() || self.measured_at.is_none_or(|last| last < measure_at) {
+        let is_due = self.measured_at.is_none_or(|last| last < measure_at);
+        if is_due || !transitions.groups.is_empty() {
             // A group that just fired and the guard that it waits for are judged by the numbers of one moment.
-            let at = self.groups.iter().filter_map(|group| group.evaluated_at).max().unwrap_or(measure_at);
+            let embedded = self.groups.iter().filter(|group| group.spec.source.is_embedded());
+            let at = embedded.filter_map(|group| group.evaluated_at).max().unwrap_or(measure_at).max(measure_at);
             self.measured_at = Some(at);
-            transitions.readings = self.measures.iter().map(|(measure, sight)| self.read(measure, sight, at)).collect();
+            let embedded = self.measures.iter().filter(|(measure, _)| measure.source.is_embedded());
+            transitions.readings = embedded.map(|(measure, sight)| self.read(measure, sight, at)).collect();
         }
-        transitions.unknown = self.unknown();
+        if is_due {
+            self.questions.ask_measures(&self.measures, measure_at, &mut transitions);
+        }
+        self.ticked_at = Some(now);
+        self.finish(&mut transitions);
         self.trim(now);
         transitions
     }
 
-    fn read(&self, measure: &Measure, sight: &Sight, at: Timestamp) -> Reading {
-        let elements = match evaluate(&measure.expr, &self.store, at) {
-            Ok(Value::Vector(elements)) => Ok(elements.into_iter().map(|it| it.labels.without_metric_name()).collect()),
-            Ok(_) => Err("the condition is not a vector".to_owned()),
-            Err(error) => Err(error.to_string()),
-        };
-        let key_of = |labels: &Labels| labels.filter(|name| measure.key.iter().any(|key| key == name));
-        let targets: Vec<&ScrapeTarget> = self.intakes.values().map(Intake::target).collect();
-        let unfilled = sight.unfilled_targets(&self.store, &targets, at);
-        let blind = sight.lost_series(&self.store, at).chain(unfilled.map(|(target, _)| target)).map(key_of).collect();
-        Reading { id: measure.id.clone(), at, elements, blind }
+    /// Adds what depends on all rules: the alerts that cannot be measured, and our own that tells of them.
+    pub(super) fn finish(&mut self, transitions: &mut Transitions) {
+        transitions.changes.extend(self.overdue.apply(&self.unknown, &self.context, transitions.at));
+        let firing = self.unknown.values().flatten().filter(|alert| alert.fires);
+        transitions.unknown = firing.map(|alert| alert.labels.clone()).collect();
     }
 
-    fn unknown(&self) -> Vec<Labels> {
-        let rules = self.groups.iter().flat_map(|group| &group.rules);
-        let instances = rules.flat_map(|rule| rule.instances.iter());
-        let is_unknown = |it: &&Instance| it.unknown_since.is_some() && it.state.fired_at().is_some();
-        instances.filter(is_unknown).map(|it| it.labels.clone()).collect()
+    fn read(&self, measure: &Measure, sight: &Sight, at: Timestamp) -> Reading {
+        let targets: Vec<&ScrapeTarget> = self.intakes.values().map(Intake::target).collect();
+        let scene = Scene { store: &self.store, targets: &targets, healths: &self.healths };
+        let elements = match evaluate(&measure.expr, &self.store, at) {
+            Ok(_) if sight.has_failing_upstream(scene) => {
+                Err("a rule whose series the condition reads fails or has not been evaluated yet".to_owned())
+            }
+            Ok(value) => elements_of(value),
+            Err(error) => Err(error.to_string()),
+        };
+        let key_of = |labels: Labels| labels.filter(|name| measure.key.iter().any(|key| key == name));
+        let blind = sight.blind_spots(scene, at).map(key_of).collect();
+        Reading { id: measure.id.clone(), at, elements, blind }
     }
 
     fn trim(&mut self, now: Timestamp) {
@@ -271,29 +255,20 @@ impl Evaluator {
             let alert = ending(row.clone(), Timestamp::default()).alert?;
             Some(Alert { status: AlertStatus::Firing, ..alert })
         });
-        own.chain(orphans).collect()
+        own.chain(self.overdue.firing(&self.context)).chain(orphans).collect()
     }
 
     /// How many alerts fire.
     pub fn firing_count(&self) -> usize {
         let rules = self.groups.iter().flat_map(|group| &group.rules);
-        let fires = |instance: &&Instance| instance.state.fired_at().is_some();
-        rules.map(|rule| rule.instances.iter().filter(fires).count()).sum()
+        let fires = |rule: &Standing| rule.instances.iter().filter(|it| it.state.fired_at().is_some()).count();
+        rules.map(fires).sum::<usize>() + self.overdue.firing(&self.context).len()
     }
 
-    /// All rules with their instances.
-    pub fn rules(&self) -> Vec<RuleView> {
-        let view = |group: &Group, rule: &Rule| RuleView {
-            file: group.file.clone(),
-            group: group.name.clone(),
-            name: rule.spec.name.clone(),
-            source: rule.spec.source.clone(),
-            hold: rule.spec.hold,
-            evaluated_at: group.evaluated_at,
-            error: rule.error.clone(),
-            instances: rule.instances.iter().cloned().collect(),
-        };
-        self.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| view(group, rule))).collect()
+    /// All groups, with their rules and their instances, in the order of their files.
+    pub fn rules(&self) -> Vec<GroupView> {
+        let own = self.overdue.view(self.interval, self.ticked_at);
+        self.groups.iter().map(Group::view).chain(own).collect()
     }
 
     /// All targets with their last scrape.
@@ -307,111 +282,42 @@ impl Evaluator {
         self.intakes.get(target)?.last.as_ref().map(|(_, _, report)| report)
     }
 
+    /// What the stored series take in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.store.memory_bytes()
+    }
+
+    /// How often a new series was refused, because the store was full.
+    pub fn refused_count(&self) -> u64 {
+        self.store.refused_count()
+    }
+
+    /// How many alerts cannot be measured, pending ones among them.
+    pub fn unknown_count(&self) -> usize {
+        self.unknown.values().map(Vec::len).sum()
+    }
+
+    /// Measures from now on how long evaluations take, by differences of what `elapsed` gives: the core has no clock.
+    pub fn measure_with(&mut self, elapsed: fn() -> Duration) {
+        self.elapsed = elapsed;
+    }
+
     /// How many series are stored.
     pub fn series_count(&self) -> usize {
         self.store.series_count()
     }
 }
 
-impl Group {
-    fn new(group: RuleGroup, store: &mut Store) -> Self {
-        let rules = group.rules.into_iter().map(|spec| Rule {
-            sight: Sight::new(store, &spec.expr),
-            instances: RuleInstances::new(spec.id.clone(), spec.timing()),
-            spec,
-            error: None,
-        });
-        let rules = rules.collect();
-        Self { file: group.file, name: group.name, interval: group.interval, rules, evaluated_at: None }
-    }
-
-    fn evaluate(
-        &mut self,
-        store: &Store,
-        targets: &[&ScrapeTarget],
-        context: &AnnotateContext,
-        at: Timestamp,
-        changes: &mut Vec<InstanceChange>,
-    ) -> GroupReport {
-        let missed = self.evaluated_at.map_or(0, |last| intervals_between(last, at, self.interval).saturating_sub(1));
-        let mut report = GroupReport {
-            group: format!("{};{}", self.file, self.name),
-            rules: self.rules.len(),
-            failed: 0,
-            failures: Vec::new(),
-            recovered: Vec::new(),
-            missed,
-        };
-        for rule in &mut self.rules {
-            let had_failed = rule.error.is_some();
-            changes.extend(rule.evaluate(store, targets, context, at));
-            match &rule.error {
-                Some(error) => {
-                    report.failed += 1;
-                    if !had_failed {
-                        report.failures.push((rule.spec.name.clone(), error.clone()));
-                    }
-                }
-                None if had_failed => report.recovered.push(rule.spec.name.clone()),
-                None => {}
-            }
-        }
-        self.evaluated_at = Some(at);
-        report
-    }
-}
-
-impl Rule {
-    /// Where its expression and alerts can be looked at.
-    fn link(&self, context: &AnnotateContext) -> String {
-        format!("{}/?rule={}", context.external_url.trim_end_matches('/'), url_escape(&self.spec.name))
-    }
-
-    fn evaluate(
-        &mut self,
-        store: &Store,
-        targets: &[&ScrapeTarget],
-        context: &AnnotateContext,
-        at: Timestamp,
-    ) -> Vec<InstanceChange> {
-        let result = evaluate(&self.spec.expr, store, at)
-            .map_err(RuleError::from)
-            .and_then(|value| annotate(&self.spec, value, context));
-        self.error = result.as_ref().err().map(ToString::to_string);
-        let sight = &self.sight;
-        let is_unknown = |instance: &Instance| {
-            let element = &instance.element;
-            let began_after = |run: Option<Timestamp>| match run {
-                Some(start) => start > instance.state.active_at(),
-                None => instance.restored,
-            };
-            sight.lost_target(store, element, at)
-                || sight
-                    .unfilled_targets(store, targets, at)
-                    .any(|(target, run)| target.agrees_with(element) && began_after(run))
-        };
-        let link = self.link(context);
-        let values: HashMap<Labels, f64> = match &result {
-            Ok(seen) => seen.iter().map(|it| (it.labels.clone(), it.value)).collect(),
-            Err(_) => HashMap::new(),
-        };
-        self.instances
-            .apply(result, is_unknown, &link, at)
-            .into_iter()
-            .map(|change| InstanceChange {
-                rule: self.spec.id.clone(),
-                value: values.get(&change.labels).copied().unwrap_or(f64::NAN),
-                labels: change.labels,
-                row: change.row,
-                transition: change.transition,
-                alert: change.alert,
-            })
-            .collect()
+/// The labels of what a condition gave.
+pub(super) fn elements_of(value: Value) -> Result<Vec<Labels>, String> {
+    match value {
+        Value::Vector(elements) => Ok(elements.into_iter().map(|it| it.labels.without_metric_name()).collect()),
+        Value::Scalar(_) | Value::Matrix(_) | Value::String(_) => Err("the condition is not a vector".to_owned()),
     }
 }
 
 /// The end of an instance whose rule is gone.
-fn ending(row: InstanceRow, now: Timestamp) -> InstanceChange {
+pub(super) fn ending(row: InstanceRow, now: Timestamp) -> InstanceChange {
     let alert = row.state.fired_at().map(|starts_at| Alert {
         labels: row.labels.clone(),
         annotations: row.annotations.clone(),
@@ -422,19 +328,4 @@ fn ending(row: InstanceRow, now: Timestamp) -> InstanceChange {
     let transition = if alert.is_some() { Transition::Resolved } else { Transition::Dropped };
     let value = row.value.parse().unwrap_or(f64::NAN);
     InstanceChange { rule: row.rule, labels: row.labels, row: None, transition: Some(transition), value, alert }
-}
-
-fn intervals_between(from: Timestamp, to: Timestamp, interval: Duration) -> u64 {
-    let step = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
-    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX) / step
-}
-
-/// A text for use in a URL's query.
-fn url_escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{IntegrationId, Labels, Timestamp};
+use crate::model::{IntegrationId, Labels, SourceName, Timestamp};
 use crate::promql::Expr;
 
 /// A condition to be measured at every tick, for whoever has these label values.
@@ -10,6 +10,8 @@ use crate::promql::Expr;
 pub struct Measure {
     /// Who asks.
     pub id: IntegrationId,
+    /// Whom it is asked of.
+    pub source: SourceName,
     /// The condition; it holds for a key when an element of its result agrees with the key.
     pub expr: Expr,
     /// The labels that make up a key.
@@ -62,7 +64,7 @@ mod tests {
             services.iter().map(|name| Labels::from_pairs([("service", *name)])).collect::<Vec<_>>()
         };
         let reading = Reading {
-            id: IntegrationId { receiver: ReceiverName::new("r"), kind: IntegrationKind::Rollback, index: 0 },
+            id: IntegrationId { receiver: ReceiverName::new("r"), kind: IntegrationKind::Rollback, slot: 0.into() },
             at: Timestamp::from_millis(0),
             elements: elements.map(of).map_err(str::to_owned),
             blind: of(blind).into_iter().collect(),

@@ -17,7 +17,7 @@ pub fn parse_series_as(series: &str, kind: MetricKind) -> Result<Labels, Malform
     let name = match kind {
         MetricKind::Histogram => BUCKET,
         MetricKind::Summary => QUANTILE,
-        MetricKind::Counter | MetricKind::Gauge | MetricKind::Untyped => return Ok(labels),
+        _ => return Ok(labels),
     };
     let Ok(bound) = parse_value(labels.get(name).as_bytes()) else { return Ok(labels) };
     let bound = format_bound(bound);

@@ -1,4 +1,4 @@
-//! The Prometheus text format 0.0.4: a page that a target exposes, read into samples and types.
+//! The Prometheus text format 0.0.4 and OpenMetrics 1.0: a page that a target exposes, read into samples and types.
 //!
 //! Follows Prometheus's own reader in what is accepted, and goes beyond it in what an error says. The [`Scanner`] borrows
 //! from the page and allocates nothing for a good line, because most lines of most scrapes belong to series that a
@@ -6,6 +6,7 @@
 
 mod bound;
 mod number;
+mod openmetrics;
 mod scanner;
 mod series;
 
@@ -30,7 +31,7 @@ pub struct Line<'a> {
     pub number: u32,
 }
 
-/// What a page consists of. Help texts and comments are checked and skipped.
+/// What a page consists of. Help texts, units, exemplars and comments are checked and skipped.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry<'a> {
     /// A measured value.
@@ -44,7 +45,7 @@ pub enum Entry<'a> {
     },
 }
 
-/// The kinds of metrics that the text format knows.
+/// The kinds of metrics that the two formats know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MetricKind {
     /// Only goes up, except when its process restarts.
@@ -55,7 +56,13 @@ pub enum MetricKind {
     Histogram,
     /// Quantiles, a sum and a count.
     Summary,
-    /// The target does not say.
+    /// Buckets of what goes up and down; OpenMetrics only.
+    GaugeHistogram,
+    /// Always 1, its labels say something; OpenMetrics only.
+    Info,
+    /// 1 for each state that holds, else 0; OpenMetrics only.
+    StateSet,
+    /// The target does not say: `untyped`, or `unknown` in OpenMetrics.
     Untyped,
 }
 
@@ -69,6 +76,18 @@ impl MetricKind {
             "summary" => Self::Summary,
             "untyped" => Self::Untyped,
             _ => return None,
+        })
+    }
+
+    /// The kind that a `# TYPE` line of OpenMetrics calls by this name.
+    fn named_in_openmetrics(name: &str) -> Option<Self> {
+        Some(match name {
+            "gaugehistogram" => Self::GaugeHistogram,
+            "info" => Self::Info,
+            "stateset" => Self::StateSet,
+            "unknown" => Self::Untyped,
+            "untyped" => return None,
+            other => return Self::named(other),
         })
     }
 }

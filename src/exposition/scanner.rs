@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use super::number::{parse_timestamp, parse_value};
+use super::openmetrics::{self, Read};
 use super::series::{Cursor, Parts};
 use super::{Entry, Line, Malformed, MetricKind, Trouble};
 
@@ -20,6 +21,17 @@ pub struct Scanner<'a> {
     /// The number of the next line.
     number: u32,
     parts: Parts,
+    format: Format,
+}
+
+/// What the page is written in.
+enum Format {
+    /// The text format.
+    Text,
+    /// OpenMetrics, whose end mark has not come yet.
+    OpenMetrics,
+    /// OpenMetrics behind its end mark, or behind what was wrong with its end.
+    Ended,
 }
 
 /// The page as text, or where it is not UTF-8.
@@ -31,9 +43,28 @@ pub fn text(page: &[u8]) -> Result<&str, Malformed> {
 }
 
 impl<'a> Scanner<'a> {
-    /// A scanner at the top of a page.
+    /// A scanner at the top of a page in the text format.
     pub fn new(page: &'a str) -> Self {
-        Self { page, next: 0, number: 1, parts: Parts::default() }
+        Self { page, next: 0, number: 1, parts: Parts::default(), format: Format::Text }
+    }
+
+    /// A scanner at the top of a page in OpenMetrics.
+    pub fn openmetrics(page: &'a str) -> Self {
+        Self { format: Format::OpenMetrics, ..Self::new(page) }
+    }
+
+    /// What is wrong with the end of a page in OpenMetrics, if something is; asked once.
+    #[cold]
+    fn end(&mut self) -> Option<Malformed> {
+        let what = match std::mem::replace(&mut self.format, Format::Text) {
+            Format::Text => return None,
+            Format::OpenMetrics => "the page does not end with `# EOF`: it may have been cut off",
+            Format::Ended if self.next >= self.page.len() => return None,
+            Format::Ended => "there is something behind `# EOF`",
+        };
+        let number = self.number;
+        self.next = self.page.len();
+        Some(Malformed { line: number, column: 1, what: what.to_owned() })
     }
 }
 
@@ -44,7 +75,20 @@ impl<'a> Iterator for Scanner<'a> {
         while self.next < self.page.len() {
             let (start, number) = (self.next, self.number);
             let mut cursor = Cursor::new(self.page, start);
-            let entry = read_line(&mut cursor, &mut self.parts, number);
+            let entry = match self.format {
+                Format::Text => read_line(&mut cursor, &mut self.parts, number),
+                Format::OpenMetrics => {
+                    openmetrics::read_line(&mut cursor, &mut self.parts, number).map(|read| match read {
+                        Read::Entry(entry) => Some(entry),
+                        Read::Nothing => None,
+                        Read::End => {
+                            self.format = Format::Ended;
+                            None
+                        }
+                    })
+                }
+                Format::Ended => break,
+            };
             self.next = cursor.end + 1;
             self.number = number.saturating_add(1 + cursor.breaks);
             match entry {
@@ -53,7 +97,7 @@ impl<'a> Iterator for Scanner<'a> {
                 Err(trouble) => return Some(Err(trouble.locate(self.page, start, number))),
             }
         }
-        None
+        self.end().map(Err)
     }
 }
 
@@ -114,7 +158,7 @@ fn value(cursor: &mut Cursor<'_>) -> Result<f64, Trouble> {
 }
 
 #[cold]
-fn not_a_value(token: &str, start: usize, why: &str) -> Trouble {
+pub(super) fn not_a_value(token: &str, start: usize, why: &str) -> Trouble {
     let mut what = format!("the value `{}` {why}", shown(token));
     if token.ends_with('\r') {
         what.push_str("; lines end with a bare newline in this format, not with a carriage return");
@@ -123,7 +167,7 @@ fn not_a_value(token: &str, start: usize, why: &str) -> Trouble {
 }
 
 /// A token as an error shows it.
-fn shown(token: &str) -> String {
+pub(super) fn shown(token: &str) -> String {
     let mut text: String = token.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect();
     if token.chars().nth(SHOWN_MAX).is_some() {
         text.push('…');

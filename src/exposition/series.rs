@@ -217,6 +217,15 @@ impl<'a> Cursor<'a> {
 
     /// Reads a quoted name, which stays on its line and has no NUL; we are at its opening quote.
     pub(super) fn quoted_name(&mut self) -> Result<Piece, Trouble> {
+        let piece = self.quoted_on_line()?;
+        match memchr(0, piece.bytes(self.page)) {
+            Some(at) => Err(Trouble::new(piece.start + at, "a NUL byte can only stand in a label's value")),
+            None => Ok(piece),
+        }
+    }
+
+    /// Reads a text in quotes that stays on its line; we are at its opening quote.
+    fn quoted_on_line(&mut self) -> Result<Piece, Trouble> {
         let quote = self.at;
         let (line_end, breaks) = (self.end, self.breaks);
         let piece = self.quoted()?;
@@ -224,10 +233,7 @@ impl<'a> Cursor<'a> {
             (self.end, self.breaks) = (line_end, breaks);
             return Err(Trouble::new(quote, "the quote opened here is not closed on this line"));
         }
-        match memchr(0, piece.bytes(self.page)) {
-            Some(at) => Err(Trouble::new(piece.start + at, "a NUL byte can only stand in a label's value")),
-            None => Ok(piece),
-        }
+        Ok(piece)
     }
 
     /// Reads a text in quotes; we are at its opening quote. Escapes are left as they are. The text may hold newlines.
@@ -313,6 +319,86 @@ impl<'a> Cursor<'a> {
                 self.at += 1;
             }
         }
+    }
+
+    /// Reads a series as OpenMetrics has it, without a space anywhere, from here to its end.
+    pub(super) fn strict_series(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
+        parts.clear();
+        let start = self.at;
+        if let Some(name) = self.metric_name() {
+            parts.set_name(self.page, name, name.start)?;
+        } else if self.peek() != b'{' {
+            return Err(self.not_a_metric());
+        }
+        if self.peek() == b'{' {
+            self.at += 1;
+            self.strict_labels(parts)?;
+        }
+        if parts.name.is_none() {
+            return Err(Trouble::new(start, "the metric has no name"));
+        }
+        Ok(())
+    }
+
+    /// Reads the labels of an exemplar, which has no name.
+    pub(super) fn strict_labels_alone(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
+        parts.clear();
+        if self.peek() != b'{' {
+            return Err(self.expected("the labels of an exemplar in braces"));
+        }
+        let brace = self.at;
+        self.at += 1;
+        self.strict_labels(parts)?;
+        match parts.name {
+            Some(_) => Err(Trouble::new(brace, "an exemplar has labels only, no name")),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads labels up to the closing brace, one comma between two and perhaps one behind the last.
+    fn strict_labels(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
+        loop {
+            if let Some(name) = self.word(LABEL_START, LABEL_REST) {
+                self.strict_label_value(parts, name, false)?;
+            } else {
+                match self.peek() {
+                    b'}' => {
+                        self.at += 1;
+                        return Ok(());
+                    }
+                    b'"' => {
+                        let quote = self.at;
+                        let name = self.quoted_name()?;
+                        match self.peek() {
+                            b',' | b'}' => parts.set_name(self.page, name, quote)?,
+                            _ if name.start == name.end => {
+                                return Err(Trouble::new(quote, "a label's name is empty"));
+                            }
+                            _ => self.strict_label_value(parts, name, true)?,
+                        }
+                    }
+                    _ => return Err(self.expected("a label name or `}`")),
+                }
+            }
+            match self.peek() {
+                b',' => self.at += 1,
+                b'}' => {}
+                _ => return Err(self.expected("`,` or `}` after a label")),
+            }
+        }
+    }
+
+    #[inline]
+    fn strict_label_value(&mut self, parts: &mut Parts, name: Piece, quoted: bool) -> Result<(), Trouble> {
+        if self.peek() != b'=' {
+            return Err(self.expected("`=` after the label name"));
+        }
+        self.at += 1;
+        if self.peek() != b'"' {
+            return Err(self.expected("a label value in double quotes"));
+        }
+        let value = self.quoted_on_line()?;
+        parts.add_label(self.page, name, value, quoted)
     }
 
     #[inline]

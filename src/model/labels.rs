@@ -118,6 +118,13 @@ impl Labels {
     }
 }
 
+/// As [`Labels::from_pairs`].
+impl<N: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(N, V)> for Labels {
+    fn from_iter<T: IntoIterator<Item = (N, V)>>(pairs: T) -> Self {
+        Self::from_pairs(pairs)
+    }
+}
+
 impl Default for Labels {
     fn default() -> Self {
         Self::empty()
@@ -200,6 +207,17 @@ impl LabelsBuilder {
     /// The value of a label; empty when there is none.
     pub fn get(&self, name: &str) -> &str {
         self.pairs.iter().find(|(other, _)| &**other == name).map_or("", |(_, value)| value)
+    }
+
+    /// Names and values, in order of names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        self.pairs.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Removes the labels whose name does not pass.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> &mut Self {
+        self.pairs.retain(|(name, _)| keep(name));
+        self
     }
 
     /// The set.

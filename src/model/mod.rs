@@ -4,6 +4,7 @@
 //! Alertmanager print them.
 
 mod alert;
+mod compat;
 mod duration;
 mod id;
 mod labels;
@@ -11,14 +12,18 @@ mod matcher;
 mod notification;
 mod place;
 mod regex;
+mod relabel;
 mod sample;
+mod secret;
 mod spelling;
 mod time;
 
 pub use alert::{Alert, AlertStatus};
+pub use compat::Compat;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use id::{
-    DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName, TargetId,
+    ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
+    Slot, SourceName, TargetId,
 };
 pub use labels::{ALERT_NAME, Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
 pub use matcher::{MatchOp, Matcher, MatcherError};
@@ -28,6 +33,8 @@ pub use notification::{
 };
 pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
+pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
+pub use secret::SecretText;
 pub use spelling::{did_you_mean, distance, nearest};
 pub use time::Timestamp;

@@ -116,6 +116,11 @@ pub struct Selector {
 }
 
 impl Selector {
+    /// Whether it has no modifiers.
+    pub fn is_plain(&self) -> bool {
+        self.shift.is_none() && self.reading == Reading::Plain
+    }
+
     /// Matchers without modifiers.
     pub(super) fn new(matchers: Vec<Matcher>) -> Self {
         Self { matchers, shift: Shift::default(), reading: Reading::Plain }
@@ -135,6 +140,16 @@ impl Shift {
     /// Whether there is neither.
     pub fn is_none(&self) -> bool {
         self.at.is_none() && self.offset.is_none()
+    }
+
+    /// How many milliseconds it leads into the past in every query; `None` when that depends on the query, as it does with
+    /// `@`.
+    pub fn fixed_ms(&self) -> Option<i64> {
+        match (&self.at, &self.offset) {
+            (Some(_), _) => None,
+            (None, None) => Some(0),
+            (None, Some(offset)) => offset.fixed_ms(),
+        }
     }
 }
 

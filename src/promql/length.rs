@@ -92,8 +92,14 @@ pub(super) struct NoLength {
 impl Length {
     /// What it comes to in every query; `None` when that depends on the query, or is not more than nothing.
     pub fn fixed(&self) -> Option<Duration> {
+        let ms = self.fixed_ms().filter(|ms| *ms > 0)?;
+        u64::try_from(ms).ok().map(Duration::from_millis)
+    }
+
+    /// What it comes to in every query, in milliseconds; `None` when that depends on the query.
+    pub fn fixed_ms(&self) -> Option<i64> {
         let any = Moments::instant(Timestamp::from_millis(0));
-        if self.is_constant() { self.duration(any).ok() } else { None }
+        if self.is_constant() { self.millis(any).ok() } else { None }
     }
 
     /// Whether it is written as one number or duration, with or without a sign.

@@ -4,6 +4,8 @@
 //! from the [`Reply`]. `transport` carries the one out and the other back. A secret appears here by name only, so nothing
 //! that is rendered, compared or logged can give one away.
 
+mod address;
+mod alertmanager;
 mod mrkdwn;
 mod outcome;
 mod pagerduty;
@@ -20,8 +22,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest};
 
-use crate::model::{DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
+use crate::model::{ClientName, DeliveryId, IntegrationKind, Notification, SecretName, SecretText, Timestamp};
 
+pub use address::{Address, Destination};
+pub use alertmanager::{Alertmanager, FORWARD_ALERTS_MAX, ForwardedAlert};
 pub use outcome::Outcome;
 pub use pagerduty::PagerDuty;
 pub use rollback::Rollback;
@@ -83,6 +87,14 @@ impl Receiver {
     }
 }
 
+/// How to reach what an attempt may have opened although nobody said so, from all that came of it.
+pub fn presumed_handle(kind: IntegrationKind, note: &Notification, reply: &Reply) -> Option<Handle> {
+    match kind {
+        IntegrationKind::PagerDuty => pagerduty::presumed_handle(note, reply),
+        _ => None,
+    }
+}
+
 /// What `render` needs to know beside the notification.
 #[derive(Clone, Copy, Debug)]
 pub struct RenderContext<'a> {
@@ -112,6 +124,9 @@ pub enum Handle {
     PagerDuty {
         /// Its deduplication key.
         dedup_key: String,
+        /// The routing key that opened it, which alone can close it, whatever the configuration says by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        routing_key: Option<SecretText>,
     },
 }
 
@@ -136,12 +151,34 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     /// The body, but for what is secret in it.
     pub body: serde_json::Value,
-    /// A JSON pointer to the member of the body that `transport` sets to a secret, and which.
-    pub body_secret: Option<(String, SecretName)>,
+    /// What of the body is secret.
+    pub body_secret: Option<BodySecret>,
     /// The Standard Webhooks signature that `transport` makes at each attempt.
     pub signature: Option<Signature>,
     /// How long the whole call may take.
     pub timeout: Duration,
+    /// The client that makes the call; the plain one when none is named.
+    pub client: Option<ClientName>,
+}
+
+/// A member of a body that is a secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BodySecret {
+    /// A JSON pointer to the member, which `transport` sets.
+    pub pointer: String,
+    /// What it is set to.
+    pub value: BodySecretValue,
+    /// Whether the value comes back with the answer, because what is done needs it to be undone: see [`Reply::Keyed`].
+    pub is_returned: bool,
+}
+
+/// What a secret member of a body is set to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BodySecretValue {
+    /// What the secret of this name holds now.
+    Named(SecretName),
+    /// This, kept from an earlier call.
+    Kept(SecretText),
 }
 
 /// An HTTP method.
@@ -152,7 +189,8 @@ pub enum Method {
 }
 
 /// A URL.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// One that anybody may see.
     Plain(String),
@@ -180,6 +218,8 @@ pub struct SlackRequest {
     pub call: SlackCall,
     /// How long the whole call may take.
     pub timeout: Duration,
+    /// The client that makes the call; the plain one when none is named.
+    pub client: Option<ClientName>,
 }
 
 /// A method of Slack's Web API with its arguments.
@@ -191,7 +231,7 @@ pub enum SlackCall {
     Update(SlackApiChatUpdateRequest),
 }
 
-/// What came back. Has no secret in it, even if the other side repeated one.
+/// What came back. Nothing of it that is shown has a secret in it, even if the other side repeated one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reply {
     /// An HTTP response.
@@ -222,4 +262,29 @@ pub enum Reply {
         /// The reason with all its causes.
         why: String,
     },
+    /// The answer to a request whose secret was asked for, with the value that was used.
+    Keyed {
+        /// The answer.
+        answer: Box<Reply>,
+        /// The value.
+        key: SecretText,
+    },
+}
+
+impl Reply {
+    /// The answer, without the secret that comes with it.
+    pub fn answer(&self) -> &Self {
+        match self {
+            Self::Keyed { answer, .. } => answer,
+            plain => plain,
+        }
+    }
+
+    /// The secret that comes with the answer.
+    pub fn key(&self) -> Option<&SecretText> {
+        match self {
+            Self::Keyed { key, .. } => Some(key),
+            _ => None,
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Handle, Reply};
+use crate::model::IntegrationKind;
 
 /// How much of an answer's body is worth repeating in a reason.
 const EXCERPT_CHARS_MAX: usize = 200;
@@ -38,7 +39,7 @@ impl Outcome {
     /// What a status says. Success is 2xx. 408, 425, 429, 5xx, no answer at all, and statuses that nobody has defined are
     /// tried again; redirects, which are never followed, and all other 4xx are not. `who` names the other side.
     pub(super) fn of_http(who: &str, reply: &Reply) -> Self {
-        match reply {
+        match reply.answer() {
             Reply::Http { status: 200..=299, .. } => Self::Delivered { handle: None },
             Reply::Http { status, retry_after, body } => {
                 let why = format!("{who} answered {status}{}", excerpt(body));
@@ -50,9 +51,27 @@ impl Outcome {
             }
             Reply::Failed { why } => Self::Retry { after: None, why: why.clone() },
             // Only a bug of ours pairs these; a page must not be lost to it.
-            Reply::SlackDone { .. } | Reply::SlackRefused { .. } => {
+            Reply::SlackDone { .. } | Reply::SlackRefused { .. } | Reply::Keyed { .. } => {
                 Self::Retry { after: None, why: format!("{who} was answered for by Slack") }
             }
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome as Alertmanager sees it: nobody's `Retry-After` is read, and Slack and webhooks are not tried again
+    /// after a 429, nor Slack after anything that it refuses in its own words.
+    #[must_use]
+    pub fn as_in_alertmanager(self, kind: IntegrationKind, reply: &Reply) -> Self {
+        let is_final = match reply.answer() {
+            Reply::Http { status: 400..=499, .. } => matches!(kind, IntegrationKind::Slack | IntegrationKind::Webhook),
+            Reply::SlackRefused { .. } => true,
+            _ => false,
+        };
+        match self {
+            Self::Retry { why, .. } if is_final => Self::Rejected { why },
+            Self::Retry { why, .. } => Self::Retry { after: None, why },
+            other => other,
         }
     }
 }

@@ -8,8 +8,10 @@ use sha2::{Digest, Sha256};
 use super::severity::Severity;
 use super::told::{Told, is_link, links};
 use super::words::{cut, rollback};
-use super::{Endpoint, Handle, HttpRequest, Method, Outcome, RenderContext, Reply, Request};
-use crate::model::{Alert, AlertStatus, Notification, SecretName};
+use super::{
+    BodySecret, BodySecretValue, Endpoint, Handle, HttpRequest, Method, Outcome, RenderContext, Reply, Request,
+};
+use crate::model::{Alert, AlertStatus, ClientName, Notification, SecretName, SecretText};
 
 /// A whole event, in bytes. PagerDuty says 512 KB; read as the smaller of its meanings.
 const EVENT_BYTES_MAX: usize = 512_000;
@@ -38,17 +40,25 @@ pub struct PagerDuty {
     pub send_resolved: bool,
     /// How long a call may take.
     pub timeout: Duration,
+    /// The client that makes the calls; the plain one when none is named.
+    pub client: Option<ClientName>,
 }
 
 impl PagerDuty {
     /// A `trigger`, which opens the alert or adds to it, or the `resolve` that closes it.
     pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Request {
         let told = Told::of(note);
-        let dedup_key = match context.handle {
-            Some(Handle::PagerDuty { dedup_key }) => dedup_key.clone(),
-            _ => dedup_key(told.group.key.as_str()),
+        let (dedup_key, kept) = match context.handle {
+            Some(Handle::PagerDuty { dedup_key, routing_key }) => (dedup_key.clone(), routing_key.clone()),
+            _ => (dedup_key(told.group.key.as_str()), None),
         };
-        let body = if told.is_firing() {
+        // What is open is closed with the key that opened it; what fires is told to whose key it is now.
+        let is_firing = told.is_firing();
+        let value = match kept.filter(|_| !is_firing) {
+            Some(key) => BodySecretValue::Kept(key),
+            None => BodySecretValue::Named(self.routing_key.clone()),
+        };
+        let body = if is_firing {
             trigger(&told, &dedup_key, context.external_url)
         } else {
             // PagerDuty reads no more than this of a resolve.
@@ -59,23 +69,35 @@ impl PagerDuty {
             url: Endpoint::Plain(self.url.clone()),
             headers: Vec::new(),
             body,
-            body_secret: Some(("/routing_key".to_owned(), self.routing_key.clone())),
+            body_secret: Some(BodySecret { pointer: "/routing_key".to_owned(), value, is_returned: is_firing }),
             signature: None,
             timeout: self.timeout,
+            client: self.client.clone(),
         })
     }
 
     /// What an answer means. PagerDuty repeats the deduplication key when it takes an event.
     pub fn classify(&self, reply: &Reply) -> Outcome {
-        match (Outcome::of_http("PagerDuty", reply), reply) {
+        match (Outcome::of_http("PagerDuty", reply), reply.answer()) {
             (Outcome::Delivered { .. }, Reply::Http { body, .. }) => {
                 let answer: Value = serde_json::from_str(body).unwrap_or_default();
                 let key = answer.get("dedup_key").and_then(Value::as_str);
-                Outcome::Delivered { handle: key.map(|key| Handle::PagerDuty { dedup_key: key.to_owned() }) }
+                let handle = |key: &str| handle(key.to_owned(), reply.key().cloned());
+                Outcome::Delivered { handle: key.map(handle) }
             }
             (outcome, _) => outcome,
         }
     }
+}
+
+fn handle(dedup_key: String, routing_key: Option<SecretText>) -> Handle {
+    Handle::PagerDuty { dedup_key, routing_key }
+}
+
+/// How to reach the incident that a trigger may have opened although nobody said so: `reply` is all that came of it.
+pub(super) fn presumed_handle(note: &Notification, reply: &Reply) -> Option<Handle> {
+    let key = reply.key()?.clone();
+    Some(handle(dedup_key(Told::of(note).group.key.as_str()), Some(key)))
 }
 
 /// Alertmanager's: the hash of the group's key, so that both daemons would write to the same alert.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::told::{Told, summary};
 use super::webhook::{IDEMPOTENCY_HEADER, labels_json};
 use super::{Endpoint, HttpRequest, Method, Outcome, RenderContext, Reply, Request, Signature};
-use crate::model::{Notification, RollbackNotification, SecretName};
+use crate::model::{ClientName, Notification, RollbackNotification, SecretName};
 
 /// The message that asks for a rollback; the only one that a receiver may act on.
 const REQUESTED: &str = "rollout.rollback.requested";
@@ -23,6 +23,8 @@ pub struct Rollback {
     pub secret: SecretName,
     /// How long a call may take.
     pub timeout: Duration,
+    /// The client that makes the calls; the plain one when none is named.
+    pub client: Option<ClientName>,
 }
 
 impl Rollback {
@@ -47,6 +49,7 @@ impl Rollback {
             body_secret: None,
             signature: Some(Signature { id, secret: self.secret.clone() }),
             timeout: self.timeout,
+            client: self.client.clone(),
         })
     }
 

@@ -7,7 +7,7 @@ use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequ
 use super::slack_message::message;
 use super::told::Told;
 use super::{Handle, Outcome, RenderContext, Reply, Request, SlackCall, SlackRequest};
-use crate::model::{Notification, SecretName};
+use crate::model::{ClientName, Notification, SecretName};
 
 /// Refusals that say the message to be updated is beyond reach; it is posted anew.
 const LOST_CODES: [&str; 3] = ["message_not_found", "cant_update_message", "edit_window_closed"];
@@ -52,6 +52,8 @@ pub struct Slack {
     pub send_resolved: bool,
     /// How long a call may take.
     pub timeout: Duration,
+    /// The client that makes the calls; the plain one when none is named.
+    pub client: Option<ClientName>,
 }
 
 impl Slack {
@@ -74,12 +76,13 @@ impl Slack {
             token: self.token.clone(),
             call,
             timeout: self.timeout,
+            client: self.client.clone(),
         })
     }
 
     /// What an answer means.
     pub fn classify(&self, reply: &Reply) -> Outcome {
-        match reply {
+        match reply.answer() {
             Reply::SlackDone { channel, ts } => {
                 Outcome::Delivered { handle: Some(Handle::Slack { channel: channel.clone(), ts: ts.clone() }) }
             }
@@ -99,7 +102,7 @@ impl Slack {
             Reply::Http { status: 200..=299, .. } => {
                 Outcome::Retry { after: None, why: "the answer was not one of Slack's API".to_owned() }
             }
-            Reply::Http { .. } | Reply::Failed { .. } => Outcome::of_http("Slack", reply),
+            Reply::Http { .. } | Reply::Failed { .. } | Reply::Keyed { .. } => Outcome::of_http("Slack", reply),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::told::Told;
 use super::{Endpoint, HttpRequest, Method, Outcome, RenderContext, Reply, Request};
-use crate::model::{Alert, AlertStatus, GroupStatus, Labels, Notification};
+use crate::model::{Alert, AlertStatus, ClientName, GroupStatus, Labels, Notification};
 
 /// When an alert ends that has not ended: the zero of Go's time, which receivers compare with.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -25,6 +25,8 @@ pub struct Webhook {
     pub max_alerts: usize,
     /// How long a call may take.
     pub timeout: Duration,
+    /// The client that makes the calls; the plain one when none is named.
+    pub client: Option<ClientName>,
 }
 
 impl Webhook {
@@ -38,6 +40,7 @@ impl Webhook {
             body_secret: None,
             signature: None,
             timeout: self.timeout,
+            client: self.client.clone(),
         })
     }
 

@@ -64,6 +64,17 @@ impl Rollouts {
         }
     }
 
+    /// Takes other entries of the configuration. What a guard said of an entry that has changed says nothing of it now.
+    pub fn configure(&mut self, specs: impl IntoIterator<Item = RollbackSpec>) {
+        let specs: BTreeMap<IntegrationId, RollbackSpec> =
+            specs.into_iter().map(|spec| (spec.id.clone(), spec)).collect();
+        let terms = |specs: &BTreeMap<IntegrationId, RollbackSpec>, id: &IntegrationId| {
+            specs.get(id).map(|spec| spec.terms.clone())
+        };
+        self.readings.retain(|id, _| terms(&specs, id) == terms(&self.specs, id));
+        self.specs = specs;
+    }
+
     /// All episodes.
     pub fn episodes(&self) -> impl Iterator<Item = &Episode> {
         self.episodes.values()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ALERT_NAME, Labels};
+use crate::model::{ALERT_NAME, Labels, SourceName};
 use crate::promql::{EvalError, Value};
 use crate::template::TemplateData;
 
@@ -20,6 +20,38 @@ pub enum RuleError {
     /// Two elements became one alert.
     #[error("two elements of the result have the same alert labels `{0}`: keep a label that tells them apart")]
     SameAlert(Labels),
+    /// Two elements became one series.
+    #[error("two elements of the result have the same labels `{0}` once the rule's labels are added")]
+    SameSeries(Labels),
+    /// There are more alerts or series than the group's `limit` allows.
+    #[error("exceeded limit of {limit} with {count} {what}")]
+    Limit {
+        /// The limit.
+        limit: usize,
+        /// How many there are.
+        count: usize,
+        /// `alerts` or `series`.
+        what: &'static str,
+    },
+    /// The source could not answer.
+    #[error("{0}")]
+    Source(String),
+    /// The source did not answer in time.
+    #[error("`{0}` gave no answer before the next evaluation was due")]
+    Unanswered(SourceName),
+    /// A recording rule whose query would be asked of a remote source.
+    #[error("a recording rule needs the embedded source, its group has `{0}`")]
+    RecordsRemote(SourceName),
+    /// Some samples could not be stored.
+    #[error(
+        "{refused} new series were refused because the store is full, {dropped} samples because theirs are newer or differ"
+    )]
+    NotStored {
+        /// New series for which there was no room.
+        refused: usize,
+        /// Samples of a moment that has another already, or a later one.
+        dropped: usize,
+    },
 }
 
 /// What templates see besides the element.
@@ -47,11 +79,7 @@ pub struct Seen {
 /// Dresses every element of a result. As in Prometheus the rule's labels win over the element's, `alertname` wins over
 /// both, a template that fails to expand says so in its place, and two elements with the same labels fail the rule.
 pub fn annotate(rule: &AlertRule, value: Value, context: &AnnotateContext) -> Result<Vec<Seen>, RuleError> {
-    let elements = match value {
-        Value::Scalar(value) => vec![(Labels::empty(), value)],
-        Value::Vector(elements) => elements.into_iter().map(|element| (element.labels, element.value)).collect(),
-        Value::Matrix(_) | Value::String(_) => return Err(RuleError::NotAVector),
-    };
+    let elements = elements_of(value)?;
     let mut known = BTreeSet::new();
     let mut all = Vec::with_capacity(elements.len());
     for (element, value) in elements {
@@ -62,6 +90,15 @@ pub fn annotate(rule: &AlertRule, value: Value, context: &AnnotateContext) -> Re
         all.push(seen);
     }
     Ok(all)
+}
+
+/// The elements of a result. As in Prometheus a scalar is one without labels.
+pub(super) fn elements_of(value: Value) -> Result<Vec<(Labels, f64)>, RuleError> {
+    match value {
+        Value::Scalar(value) => Ok(vec![(Labels::empty(), value)]),
+        Value::Vector(elements) => Ok(elements.into_iter().map(|element| (element.labels, element.value)).collect()),
+        Value::Matrix(_) | Value::String(_) => Err(RuleError::NotAVector),
+    }
 }
 
 fn dress(rule: &AlertRule, element: &Labels, value: f64, context: &AnnotateContext) -> Seen {

@@ -50,6 +50,9 @@ pub struct InstanceRow {
     pub value: String,
     /// Where it is in its life.
     pub state: InstanceState,
+    /// Since when it cannot be measured, if it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_since: Option<Timestamp>,
 }
 
 /// Something that changed: an instance's row, and the alert when others are to hear of it.
@@ -66,15 +69,15 @@ pub struct Change {
 }
 
 impl Instance {
-    /// The alert as others are to know it; none while it is pending.
-    fn alert(&self, status: AlertStatus, link: &str) -> Option<Alert> {
-        Some(Alert {
+    /// The alert as others are to know it.
+    fn alert(&self, status: AlertStatus, starts_at: Timestamp, link: &str) -> Alert {
+        Alert {
             labels: self.labels.clone(),
             annotations: self.annotations.clone(),
             status,
-            starts_at: self.state.fired_at()?,
+            starts_at,
             generator_url: link.to_owned(),
-        })
+        }
     }
 }
 
@@ -100,11 +103,43 @@ impl RuleInstances {
             annotations: row.annotations,
             value: row.value.parse().unwrap_or(f64::NAN),
             state: row.state,
-            unknown_since: None,
+            unknown_since: row.unknown_since,
             restored: true,
             refreshed_at: row.state.active_at(),
         };
         self.instances.insert(row.labels, instance);
+    }
+
+    /// Goes on with other waits: what was there before is judged by them from the next evaluation on.
+    pub fn set_timing(&mut self, timing: Timing) {
+        self.timing = timing;
+    }
+
+    /// The rows of all instances.
+    pub fn rows(&self) -> Vec<InstanceRow> {
+        self.instances.values().map(|instance| self.row(instance, instance.state)).collect()
+    }
+
+    /// How many instances there would be after an evaluation that saw these.
+    pub fn count_after(&self, seen: &[Seen], is_unknown: impl Fn(&Instance) -> bool, now: Timestamp) -> usize {
+        let present: BTreeSet<&Labels> = seen.iter().map(|it| &it.labels).collect();
+        let absent = self.instances.values().filter(|instance| !present.contains(&instance.labels));
+        let stays = |instance: &&Instance| {
+            let gone = || step(Some(instance.state), Observation::Absent, self.timing, now).0.is_none();
+            is_unknown(instance) || !gone()
+        };
+        seen.len() + absent.filter(stays).count()
+    }
+
+    /// Ends all instances, whatever they wait for.
+    pub fn end_all(&mut self, link: &str, now: Timestamp) -> Vec<Change> {
+        let ended = std::mem::take(&mut self.instances);
+        let end = |instance: &Instance| {
+            let is_told = instance.state.fired_at().is_some();
+            let transition = if is_told { Transition::Resolved } else { Transition::Dropped };
+            self.change(instance, None, Some(transition), instance.state, link, now)
+        };
+        ended.values().map(end).collect()
     }
 
     /// The instances, in order of their labels.
@@ -114,7 +149,8 @@ impl RuleInstances {
 
     /// The alerts that fire.
     pub fn firing(&self, link: &str) -> Vec<Alert> {
-        self.instances.values().filter_map(|instance| instance.alert(AlertStatus::Firing, link)).collect()
+        let alert = |it: &Instance| Some(it.alert(AlertStatus::Firing, it.state.fired_at()?, link));
+        self.instances.values().filter_map(alert).collect()
     }
 
     /// Takes in an evaluation at `now`: what it saw, or why it saw nothing. `is_unknown` says whether an instance that
@@ -147,9 +183,10 @@ impl RuleInstances {
         let (old_state, old_annotations, refreshed_at) =
             before.map_or((None, None, now), |it| (Some(it.state), Some(&it.annotations), it.refreshed_at));
         let restored = before.is_some_and(|it| it.restored);
+        let was_unknown = before.is_some_and(|it| it.unknown_since.is_some());
         let stale =
             old_annotations.is_some_and(|old| *old != seen.annotations) && now.since(refreshed_at) >= REFRESH_AFTER;
-        let changed = old_state != Some(state) || stale;
+        let changed = old_state != Some(state) || stale || was_unknown;
         let instance = Instance {
             labels: seen.labels.clone(),
             element: seen.element,
@@ -160,7 +197,8 @@ impl RuleInstances {
             restored,
             refreshed_at: if changed { now } else { refreshed_at },
         };
-        let change = changed.then(|| self.change(&instance, Some(state), transition, link, now));
+        let told = old_state.unwrap_or(state);
+        let change = changed.then(|| self.change(&instance, Some(state), transition, told, link, now));
         self.instances.insert(seen.labels, instance);
         change
     }
@@ -168,10 +206,15 @@ impl RuleInstances {
     fn miss(&mut self, labels: &Labels, unknown: bool, link: &str, now: Timestamp) -> Option<Change> {
         let instance = self.instances.get_mut(labels)?;
         if unknown {
-            instance.unknown_since.get_or_insert(now);
-            return None;
+            if instance.unknown_since.is_some() {
+                return None;
+            }
+            instance.unknown_since = Some(now);
+            let instance = instance.clone();
+            let row = Some(self.row(&instance, instance.state));
+            return Some(Change { labels: instance.labels, row, transition: None, alert: None });
         }
-        instance.unknown_since = None;
+        let was_unknown = instance.unknown_since.take().is_some();
         instance.restored = false;
         let before = instance.state;
         let (state, transition) = step(Some(before), Observation::Absent, self.timing, now);
@@ -182,31 +225,40 @@ impl RuleInstances {
         if state.is_none() {
             self.instances.remove(labels);
         }
-        (state != Some(before)).then(|| self.change(&instance, state, transition, link, now))
+        let changed = state != Some(before) || was_unknown;
+        changed.then(|| self.change(&instance, state, transition, before, link, now))
     }
 
+    /// `before` is the state that others know of.
     fn change(
         &self,
         instance: &Instance,
         state: Option<InstanceState>,
         transition: Option<Transition>,
+        before: InstanceState,
         link: &str,
         now: Timestamp,
     ) -> Change {
-        let row = state.map(|state| InstanceRow {
+        let row = state.map(|state| self.row(instance, state));
+        let status = match transition {
+            Some(Transition::Resolved) => AlertStatus::Resolved { at: now },
+            _ => AlertStatus::Firing,
+        };
+        let fired_at = instance.state.fired_at().or(before.fired_at());
+        let alert = fired_at.map(|starts_at| instance.alert(status, starts_at, link));
+        Change { labels: instance.labels.clone(), row, transition, alert }
+    }
+
+    fn row(&self, instance: &Instance, state: InstanceState) -> InstanceRow {
+        InstanceRow {
             rule: self.rule.clone(),
             labels: instance.labels.clone(),
             element: instance.element.clone(),
             annotations: instance.annotations.clone(),
             value: instance.value.to_string(),
             state,
-        });
-        let status = match transition {
-            Some(Transition::Resolved) => AlertStatus::Resolved { at: now },
-            _ => AlertStatus::Firing,
-        };
-        let alert = instance.alert(status, link);
-        Change { labels: instance.labels.clone(), row, transition, alert }
+            unknown_since: instance.unknown_since,
+        }
     }
 }
 
@@ -239,7 +291,10 @@ mod tests {
     fn a_failed_evaluation_changes_nothing() {
         let mut rule = instances(0);
         rule.apply(Ok(vec![seen("a", "x")]), |_| false, "", at(0));
-        assert_eq!(rule.apply(Err(RuleError::NotAVector), |_| false, "", at(60)), []);
+        let changes = rule.apply(Err(RuleError::NotAVector), |_| false, "", at(60));
+        assert_eq!((transitions(&changes), changes[0].alert.clone()), (vec![("a".to_owned(), None)], None));
+        assert_eq!(changes[0].row.as_ref().unwrap().unknown_since, Some(at(60)));
+        assert_eq!(rule.apply(Err(RuleError::NotAVector), |_| false, "", at(90)), []);
         assert_eq!(rule.iter().next().unwrap().unknown_since, Some(at(60)));
         let changes = rule.apply(Ok(vec![]), |_| false, "", at(120));
         assert_eq!(transitions(&changes), [("a".to_owned(), Some(Transition::Resolved))]);
@@ -252,8 +307,33 @@ mod tests {
         let mut rule = instances(0);
         rule.apply(Ok(vec![seen("a", "x"), seen("b", "x")]), |_| false, "", at(0));
         let changes = rule.apply(Ok(vec![]), |it| it.element.get("pod") == "a", "", at(15));
-        assert_eq!(transitions(&changes), [("b".to_owned(), Some(Transition::Resolved))]);
+        assert_eq!(transitions(&changes), [("a".to_owned(), None), ("b".to_owned(), Some(Transition::Resolved))]);
         assert_eq!(rule.iter().len(), 1);
+    }
+
+    #[test]
+    fn a_raised_for_ends_what_fires_and_keeps_since_when() {
+        let mut rule = instances(0);
+        rule.apply(Ok(vec![seen("a", "x")]), |_| false, "", at(0));
+        rule.set_timing(Timing { hold: Duration::from_secs(100), keep_firing_for: Duration::ZERO });
+        let changes = rule.apply(Ok(vec![seen("a", "x")]), |_| false, "", at(60));
+        assert_eq!(changes[0].row.as_ref().unwrap().state, InstanceState::Pending { since: at(0) });
+        let alert = changes[0].alert.as_ref().unwrap();
+        assert_eq!((alert.status, alert.starts_at), (AlertStatus::Resolved { at: at(60) }, at(0)));
+        let changes = rule.apply(Ok(vec![seen("a", "x")]), |_| false, "", at(100));
+        assert_eq!(transitions(&changes), [("a".to_owned(), Some(Transition::Fired))]);
+    }
+
+    #[test]
+    fn counts_what_would_be_there() {
+        let mut rule = instances(0);
+        rule.apply(Ok(vec![seen("a", "x"), seen("b", "x")]), |_| false, "", at(0));
+        let count = |seen: &[Seen], unknown: &str| rule.count_after(seen, |it| it.element.get("pod") == unknown, at(9));
+        assert_eq!(count(&[seen("c", "x")], ""), 1);
+        assert_eq!(count(&[seen("c", "x")], "a"), 2);
+        assert_eq!(count(&[seen("a", "x")], "a"), 1);
+        assert_eq!(rule.end_all("", at(9)).len(), 2);
+        assert_eq!(rule.iter().len(), 0);
     }
 
     #[test]

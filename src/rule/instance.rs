@@ -88,7 +88,8 @@ pub enum Transition {
 
 /// The next state of an instance, `None` when there is none any more, and what happened on the way.
 ///
-/// A rule without `for` fires in the evaluation that first sees it, so `Started` then goes unsaid.
+/// A rule without `for` fires in the evaluation that first sees it, so `Started` then goes unsaid. When `for` has been
+/// raised, what fires and has not held that long is pending again, and for everyone else that is its end.
 pub fn step(
     state: Option<InstanceState>,
     seen: Observation,
@@ -108,6 +109,11 @@ pub fn step(
         }
         (Some(Pending { since }), Observation::Present) => (Some(Pending { since }), None),
         (Some(Pending { .. }), Observation::Absent) => (None, Some(Transition::Dropped)),
+        (Some(Firing { since, .. } | Lingering { since, .. }), Observation::Present)
+            if now.since(since) < timing.hold =>
+        {
+            (Some(Pending { since }), Some(Transition::Resolved))
+        }
         (Some(Firing { since, fired_at } | Lingering { since, fired_at, .. }), Observation::Present) => {
             (Some(Firing { since, fired_at }), None)
         }
@@ -172,6 +178,22 @@ mod tests {
         check(2, 0, "x?????x", "ppppppF");
         check(2, 0, "x?????.", "ppppppd");
         check(1, 2, "xx.?????.", "pFllllllr");
+    }
+
+    #[test]
+    fn a_raised_for_makes_it_pending_again() {
+        let timing = |hold_min| Timing { hold: minutes(hold_min), keep_firing_for: minutes(9) };
+        let at = |minute: i64| Timestamp::from_millis(minute * 60_000);
+        let pending = Some(InstanceState::Pending { since: at(0) });
+        let firing = Some(InstanceState::Firing { since: at(0), fired_at: at(1) });
+        let lingering = Some(InstanceState::Lingering { since: at(0), fired_at: at(1), gone: at(2) });
+        for state in [firing, lingering] {
+            assert_eq!(step(state, Observation::Present, timing(4), at(3)), (pending, Some(Transition::Resolved)));
+            assert_eq!(step(state, Observation::Present, timing(3), at(3)), (firing, None));
+            assert_eq!(step(state, Observation::Absent, timing(4), at(3)).1, None);
+        }
+        let again = Some(InstanceState::Firing { since: at(0), fired_at: at(4) });
+        assert_eq!(step(pending, Observation::Present, timing(4), at(4)), (again, Some(Transition::Fired)));
     }
 
     #[test]

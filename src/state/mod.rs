@@ -1,5 +1,8 @@
 //! Memory across restarts: rows behind `commit` and `load`, with no idea of what they mean.
 
+mod error;
+mod migrate;
 mod sqlite;
 
-pub use sqlite::{Rows, SqliteState, StateError};
+pub use error::StateError;
+pub use sqlite::{RowKey, Rows, SqliteState};

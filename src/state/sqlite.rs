@@ -4,10 +4,11 @@
 //! with one sync (WAL, `synchronous=FULL`): when `commit` returns, the records survive a power cut.
 
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -15,67 +16,15 @@ use crate::dispatch::{DispatchRecord, DispatchRows};
 use crate::engine::{EngineRows, Note, Record};
 use crate::rule::InstanceRow;
 
-/// The layout of the tables; a file with another one is not touched.
-const SCHEMA_VERSION: i64 = 1;
+use super::StateError;
+use super::migrate::{LAYOUT, Mark, climb, migrate, sync_directory};
+
+/// The names in the data directory.
+const FILE: &str = "atalaya.db";
+const LOCK: &str = "atalaya.lock";
 /// How many entries of the audit are kept, and after how many new ones the oldest are dropped.
 const AUDIT_ROWS_MAX: i64 = 100_000;
 const AUDIT_TRIM_EVERY: u32 = 1000;
-
-const SCHEMA: &str = "
-CREATE TABLE instance (rule TEXT NOT NULL, labels TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (rule, labels)) STRICT;
-CREATE TABLE notification_group (key TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
-CREATE TABLE group_member (group_key TEXT NOT NULL, fingerprint TEXT NOT NULL, body TEXT NOT NULL,
-                           PRIMARY KEY (group_key, fingerprint)) STRICT;
-CREATE TABLE lane (subject TEXT NOT NULL, integration TEXT NOT NULL, body TEXT NOT NULL,
-                   PRIMARY KEY (subject, integration)) STRICT;
-CREATE TABLE delivery (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
-CREATE TABLE episode (key TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
-CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, sentence TEXT NOT NULL,
-                    body TEXT NOT NULL) STRICT;
-";
-
-/// Why the state cannot be kept or read.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// The data directory cannot be made.
-    #[error("make the data directory `{}`", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another process has it.
-    #[error("`{}` is in use by another Atalaya: stop that one, or give this one its own --data-dir", path.display())]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// SQLite says no.
-    #[error("the state file `{}`", path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: rusqlite::Error,
-    },
-    /// The file is damaged.
-    #[error("the state file `{}` is damaged ({what}): restore it from a backup, or move it away to start afresh", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// The file is of another version of Atalaya.
-    #[error("the state file `{}` has layout {found}, this version knows layout {SCHEMA_VERSION}", path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its layout.
-        found: i64,
-    },
-}
 
 /// Everything that was kept.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,66 +46,54 @@ pub struct SqliteState {
 }
 
 impl SqliteState {
-    /// Opens `atalaya.db` in this directory, made if need be, both for this user alone. A file that is damaged or of
-    /// another version is an error and stays as it is.
+    /// Opens `atalaya.db` in this directory, made if need be, both for this user alone. A file of an older layout is
+    /// brought up to date, after a copy was made. One that is damaged, another program's or a newer version's is an error
+    /// and stays as it is.
     pub fn open(directory: &Path) -> Result<Self, StateError> {
         let in_directory = |source| StateError::Directory { path: directory.to_owned(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(in_directory)?;
-        let private = |name: &str| {
-            OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .mode(0o600)
-                .open(directory.join(name))
-                .map_err(in_directory)
-        };
-        let lock = private("atalaya.lock")?;
+        let lock = private(&directory.join(LOCK)).map_err(in_directory)?;
         lock.try_lock().map_err(|_| StateError::InUse { path: directory.to_owned() })?;
-        let path = directory.join("atalaya.db");
-        private("atalaya.db")?;
+        let path = directory.join(FILE);
+        let in_file = |source| StateError::File { path: path.clone(), source };
+        match fs::metadata(&path) {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return Err(in_file(io::Error::other("something else has its name"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(directory, &path)?,
+            Err(error) => return Err(in_file(error)),
+        }
+        // SQLite would open what it may only read, and fail later.
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(in_file)?;
+        if file.metadata().map_err(in_file)?.len() == 0 {
+            return Err(StateError::Damaged { path, what: "it is empty".to_owned() });
+        }
+        drop(file);
         let sqlite = |source| from_sqlite(&path, source);
-        let connection = Connection::open(&path).map_err(sqlite)?;
-        let mut state = Self { connection, path: path.clone(), notes_since_trim: 0, _lock: lock };
-        state.prepare().map_err(sqlite)?;
-        state.check()?;
-        Ok(state)
-    }
-
-    fn prepare(&mut self) -> rusqlite::Result<()> {
-        self.connection.pragma_update(None, "journal_mode", "WAL")?;
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
-        let tables: i64 = self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if tables == 0 {
-            let transaction = self.connection.transaction()?;
-            transaction.execute_batch(SCHEMA)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            transaction.commit()?;
+        let mut connection = connect(&path).map_err(sqlite)?;
+        let mark = Mark::of(&connection).map_err(sqlite)?;
+        mark.check(&path)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
+        check(&connection, &path)?;
+        if mark.layout < LAYOUT {
+            let copy = migrate(&mut connection, &path, mark.layout)?;
+            tracing::info!(
+                from = mark.layout,
+                to = LAYOUT,
+                copy = %copy.display(),
+                "the state file has a new layout; as it was before, it is kept in a copy"
+            );
         }
-        Ok(())
-    }
-
-    fn check(&self) -> Result<(), StateError> {
-        let sqlite = |source| from_sqlite(&self.path, source);
-        let found = self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
-        if found != SCHEMA_VERSION {
-            return Err(StateError::Version { path: self.path.clone(), found });
-        }
-        let verdict: String =
-            self.connection.pragma_query_value(None, "quick_check", |row| row.get(0)).map_err(sqlite)?;
-        if verdict != "ok" {
-            return Err(StateError::Damaged { path: self.path.clone(), what: verdict });
-        }
-        Ok(())
+        Ok(Self { connection, path, notes_since_trim: 0, _lock: lock })
     }
 
     /// Puts records on disk, all or none.
-    pub fn commit(&mut self, records: &[Record]) -> Result<(), StateError> {
+    pub fn commit<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), StateError> {
         let path = self.path.clone();
         self.write(records).map_err(|source| from_sqlite(&path, source))
     }
 
-    fn write(&mut self, records: &[Record]) -> rusqlite::Result<()> {
+    fn write<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         for record in records {
             put(&transaction, record)?;
@@ -169,6 +106,17 @@ impl SqliteState {
             transaction.execute("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1", [AUDIT_ROWS_MAX])?;
         }
         transaction.commit()
+    }
+
+    /// Whether the row of a record is on disk, as it is there or as it was. A note always is news.
+    pub fn has_row(&self, record: &Record) -> Result<bool, StateError> {
+        let Some(key) = RowKey::of(record) else { return Ok(false) };
+        let sql = format!("SELECT 1 {}", key.place());
+        let sqlite = |source| from_sqlite(&self.path, source);
+        let mut statement = self.connection.prepare_cached(&sql).map_err(sqlite)?;
+        let found =
+            statement.query_row(rusqlite::params_from_iter(key.values), |_| Ok(())).optional().map_err(sqlite)?;
+        Ok(found.is_some())
     }
 
     /// Reads everything back.
@@ -211,8 +159,49 @@ impl SqliteState {
     }
 }
 
+/// A file that only we can read, made if need be and otherwise left as it is.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+/// Makes a new file: complete and on disk before it has its name, so that an empty one is always a damaged one.
+fn create(directory: &Path, path: &Path) -> Result<(), StateError> {
+    // Without its file, the log of one proves that there was one.
+    let log = directory.join(format!("{FILE}-wal"));
+    if log.exists() {
+        let what = format!("it is gone, but not its log `{}`", log.display());
+        return Err(StateError::Damaged { path: path.to_owned(), what });
+    }
+    let unfinished = directory.join(format!("{FILE}.new"));
+    let in_directory = |source| StateError::Directory { path: directory.to_owned(), source };
+    let sqlite = |source| from_sqlite(&unfinished, source);
+    // What a start left behind that did not get far.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(in_directory(error)),
+        _ => private(&unfinished).map_err(in_directory)?,
+    };
+    let mut connection = connect(&unfinished).map_err(sqlite)?;
+    climb(&mut connection, 0).map_err(sqlite)?;
+    connection.close().map_err(|(_, source)| sqlite(source))?;
+    File::open(&unfinished).and_then(|file| file.sync_all()).map_err(in_directory)?;
+    fs::rename(&unfinished, path).map_err(in_directory)?;
+    sync_directory(path).map_err(in_directory)
+}
+
+/// Reads every page once, so that damage is found now and not by the one alert that stands on it.
+fn check(connection: &Connection, path: &Path) -> Result<(), StateError> {
+    let verdict: String = connection
+        .pragma_query_value(None, "quick_check", |row| row.get(0))
+        .map_err(|source| from_sqlite(path, source))?;
+    if verdict == "ok" { Ok(()) } else { Err(StateError::Damaged { path: path.to_owned(), what: verdict }) }
+}
+
 /// SQLite's own words for a damaged file become ours.
-fn from_sqlite(path: &Path, source: rusqlite::Error) -> StateError {
+pub(super) fn from_sqlite(path: &Path, source: rusqlite::Error) -> StateError {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     match source.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => StateError::Damaged { path: path.to_owned(), what: source.to_string() },
@@ -220,59 +209,73 @@ fn from_sqlite(path: &Path, source: rusqlite::Error) -> StateError {
     }
 }
 
-fn put(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
-    match record {
-        Record::Instance(rule, labels, row) => {
-            keyed(transaction, "instance", ["rule", "labels"], [rule.as_str(), &labels.to_string()], row.as_ref())
-        }
-        Record::Dispatch(DispatchRecord::Group(key, row)) => {
-            keyed(transaction, "notification_group", ["key"], [key.as_str()], row.as_ref())
-        }
-        Record::Dispatch(DispatchRecord::Member(key, print, row)) => keyed(
-            transaction,
-            "group_member",
-            ["group_key", "fingerprint"],
-            [key.as_str(), &print.to_string()],
-            row.as_ref(),
-        ),
-        Record::Dispatch(DispatchRecord::Lane(key, row)) => keyed(
-            transaction,
-            "lane",
-            ["subject", "integration"],
-            [&key.subject, &key.integration.to_string()],
-            row.as_ref(),
-        ),
-        Record::Dispatch(DispatchRecord::Delivery(id, row)) => {
-            keyed(transaction, "delivery", ["id"], [id.as_str()], row.as_ref())
-        }
-        Record::Episode((key, row)) => keyed(transaction, "episode", ["key"], [&key.to_string()], row.as_ref()),
-        Record::Note(note) => transaction
-            .prepare_cached("INSERT INTO audit (at, sentence, body) VALUES (?1, ?2, ?3)")?
-            .execute(params![note.at().to_string(), note.to_string(), json(note)?])
-            .map(drop),
+/// Which row a record is about: its table and the values of its key's columns.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RowKey {
+    table: &'static str,
+    columns: &'static [&'static str],
+    values: Vec<String>,
+}
+
+impl RowKey {
+    /// The row of a record; none for a note, which is none's successor.
+    pub fn of(record: &Record) -> Option<Self> {
+        let (table, columns, values): (_, &'static [&'static str], _) = match record {
+            Record::Instance(rule, labels, _) => {
+                ("instance", &["rule", "labels"], vec![rule.as_str().to_owned(), labels.to_string()])
+            }
+            Record::Dispatch(DispatchRecord::Group(key, _)) => {
+                ("notification_group", &["key"], vec![key.as_str().to_owned()])
+            }
+            Record::Dispatch(DispatchRecord::Member(key, print, _)) => {
+                ("group_member", &["group_key", "fingerprint"], vec![key.as_str().to_owned(), print.to_string()])
+            }
+            Record::Dispatch(DispatchRecord::Lane(key, _)) => {
+                ("lane", &["subject", "integration"], vec![key.subject.clone(), key.integration.to_string()])
+            }
+            Record::Dispatch(DispatchRecord::Delivery(id, _)) => ("delivery", &["id"], vec![id.as_str().to_owned()]),
+            Record::Episode((key, _)) => ("episode", &["key"], vec![key.to_string()]),
+            Record::Note(_) => return None,
+        };
+        Some(Self { table, columns, values })
+    }
+
+    /// `FROM table WHERE` its columns have the values that are bound to `?1` and on.
+    fn place(&self) -> String {
+        let terms: Vec<String> = (1..).zip(self.columns).map(|(at, column)| format!("{column} = ?{at}")).collect();
+        format!("FROM {} WHERE {}", self.table, terms.join(" AND "))
     }
 }
 
-/// Writes or deletes the row of a table that has these values in its key columns.
-fn keyed<const N: usize, T: Serialize>(
-    transaction: &Transaction<'_>,
-    table: &str,
-    columns: [&str; N],
-    key: [&str; N],
-    row: Option<&T>,
-) -> rusqlite::Result<()> {
-    let mut values: Vec<String> = key.iter().map(ToString::to_string).collect();
-    let sql = match row {
-        Some(row) => {
-            values.push(json(row)?);
-            let places: Vec<String> = (1..=N + 1).map(|at| format!("?{at}")).collect();
-            format!("INSERT OR REPLACE INTO {table} ({}, body) VALUES ({})", columns.join(", "), places.join(", "))
+/// The row of a record as it is kept; none when it is gone.
+fn body_of(record: &Record) -> rusqlite::Result<Option<String>> {
+    match record {
+        Record::Instance(.., row) => row.as_ref().map(json).transpose(),
+        Record::Dispatch(DispatchRecord::Group(_, row)) => row.as_ref().map(json).transpose(),
+        Record::Dispatch(DispatchRecord::Member(.., row)) => row.as_ref().map(json).transpose(),
+        Record::Dispatch(DispatchRecord::Lane(_, row)) => row.as_ref().map(json).transpose(),
+        Record::Dispatch(DispatchRecord::Delivery(_, row)) => row.as_ref().map(json).transpose(),
+        Record::Episode((_, row)) => row.as_ref().map(json).transpose(),
+        Record::Note(note) => json(note).map(Some),
+    }
+}
+
+fn put(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
+    if let Record::Note(note) = record {
+        let mut statement = transaction.prepare_cached("INSERT INTO audit (at, sentence, body) VALUES (?1, ?2, ?3)")?;
+        return statement.execute(params![note.at().to_string(), note.to_string(), json(note)?]).map(drop);
+    }
+    let Some(key) = RowKey::of(record) else { return Ok(()) };
+    let (sql, body) = match body_of(record)? {
+        Some(body) => {
+            let (columns, count) = (key.columns.join(", "), key.columns.len());
+            let places: Vec<String> = (1..=count + 1).map(|at| format!("?{at}")).collect();
+            let sql = format!("INSERT OR REPLACE INTO {} ({columns}, body) VALUES ({})", key.table, places.join(", "));
+            (sql, Some(body))
         }
-        None => {
-            let terms: Vec<String> = (1..).zip(columns).map(|(at, column)| format!("{column} = ?{at}")).collect();
-            format!("DELETE FROM {table} WHERE {}", terms.join(" AND "))
-        }
+        None => (format!("DELETE {}", key.place()), None),
     };
+    let values = key.values.into_iter().chain(body);
     transaction.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(values)).map(drop)
 }
 
@@ -294,6 +297,7 @@ mod tests {
             annotations: Labels::empty(),
             value: "NaN".to_owned(),
             state: InstanceState::Pending { since: Timestamp::from_millis(5) },
+            unknown_since: None,
         }
     }
 
@@ -322,23 +326,41 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_an_error_and_stays() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("atalaya.db");
-        fs::write(&path, "this was a database once").unwrap();
-        assert!(matches!(SqliteState::open(directory.path()), Err(StateError::Damaged { .. })));
-        assert_eq!(fs::read_to_string(&path).unwrap(), "this was a database once");
-    }
-
-    #[test]
     fn only_its_owner_can_read_it() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let mut state = SqliteState::open(directory.path()).unwrap();
         state.commit(&[put_row(&row("a"))]).unwrap();
-        for name in ["atalaya.db", "atalaya.db-wal", "atalaya.lock"] {
+        for name in ["atalaya.db", "atalaya.db-wal", "atalaya.db-shm", "atalaya.lock"] {
             let mode = fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
+    }
+
+    /// A file that may not grow stands for a disk that is full.
+    #[test]
+    fn a_full_disk_loses_nothing_that_was_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut state = SqliteState::open(directory.path()).unwrap();
+        state.commit(&[put_row(&row("a"))]).unwrap();
+        let pages: i64 = state.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        state.connection.pragma_update(None, "max_page_count", pages).unwrap();
+        let many: Vec<Record> = (0..500).map(|at| put_row(&row(&format!("pod-{at}")))).collect();
+        let error = format!("{:#}", anyhow::Error::new(state.commit(&many).unwrap_err()));
+        assert!(error.contains("full"), "{error}");
+        assert_eq!(state.load().unwrap().instances, [row("a")]);
+        state.connection.pragma_update(None, "max_page_count", i64::from(i32::MAX)).unwrap();
+        state.commit(&many).unwrap();
+        assert_eq!(state.load().unwrap().instances.len(), 501);
+    }
+
+    #[test]
+    fn knows_which_rows_are_on_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut state = SqliteState::open(directory.path()).unwrap();
+        state.commit(&[put_row(&row("a"))]).unwrap();
+        let gone = |pod: &str| Record::Instance(row(pod).rule, row(pod).labels, None);
+        assert!(state.has_row(&gone("a")).unwrap());
+        assert!(!state.has_row(&gone("b")).unwrap());
     }
 }

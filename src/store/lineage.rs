@@ -9,13 +9,16 @@ pub enum Origin {
     Scraped(TargetId),
     /// `up` and `scrape_*`, which we write about a target ourselves.
     Report(TargetId),
+    /// A rule writes it.
+    Recorded,
 }
 
 impl Origin {
-    /// The target that it is from or about.
-    pub fn target(&self) -> &TargetId {
+    /// The target that it is from or about; none when a rule writes it.
+    pub fn target(&self) -> Option<&TargetId> {
         match self {
-            Self::Scraped(target) | Self::Report(target) => target,
+            Self::Scraped(target) | Self::Report(target) => Some(target),
+            Self::Recorded => None,
         }
     }
 }

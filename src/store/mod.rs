@@ -4,8 +4,13 @@
 //! could want it, once; from then on a sample is one push and a selector is a list of series. A series that no selector
 //! wants is not stored, and samples live as long as the longest of their selectors looks back. The store knows no
 //! clock: whoever owns it says when to trim.
+//!
+//! When the rules change, [`Store::renew`] forgets who wants what, everyone who still wants something registers it
+//! again, and [`Store::sweep`] drops the rest. A selector that is new then knows since when its samples are kept.
 
+mod limits;
 mod lineage;
+mod retain;
 mod selector;
 mod series;
 
@@ -13,11 +18,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+pub use limits::Limits;
 pub use lineage::{Origin, TargetHistory};
+pub use retain::Retain;
 pub use selector::SelectorId;
 pub use series::{Append, Series, SeriesId};
 
-use crate::model::{Labels, Matcher, Sample, TargetId, Timestamp};
+use crate::model::{Labels, Matcher, Sample, TargetId, Timestamp, is_stale, stale_nan};
+use limits::{Refusals, Size};
 use selector::Selectors;
 
 /// How far an instant selector looks back for the newest sample. A series keeps at least this much.
@@ -32,6 +40,13 @@ pub struct Store {
     free: Vec<u32>,
     by_labels: HashMap<Labels, SeriesId>,
     targets: HashMap<TargetId, TargetHistory>,
+    limits: Limits,
+    size: Size,
+    /// What was refused of each target since its refusals were last forgotten.
+    refusals: HashMap<TargetId, Refusals>,
+    refused_count: u64,
+    /// When the registrations were renewed, until they are swept.
+    renewed_at: Option<Timestamp>,
     /// What a stale id refers to: a series without samples.
     nothing: Series,
 }
@@ -52,17 +67,26 @@ impl Store {
             free: Vec::new(),
             by_labels: HashMap::new(),
             targets: HashMap::new(),
+            limits: Limits::default(),
+            size: Size::default(),
+            refusals: HashMap::new(),
+            refused_count: 0,
+            renewed_at: None,
             nothing: Series::new(Labels::empty(), Origin::Report(TargetId::new("")), Duration::ZERO),
         }
     }
 
     /// Registers a selector that looks `reach` back from now. The same matchers in any order are the same selector, which
-    /// then has the longest reach asked for. Series that are already stored are looked through; what came before and was
-    /// not wanted is gone.
+    /// then has the longest reach asked for. Series that are already stored are looked through, at once or, after a
+    /// renewal, all together at the sweep; what came before and was not wanted is gone.
     pub fn register(&mut self, matchers: &[Matcher], reach: Duration) -> SelectorId {
         let reach = reach.max(LOOKBACK);
-        let (id, is_new) = self.selectors.add(matchers, reach);
+        let (id, is_new) = self.selectors.add(matchers, reach, self.renewed_at);
+        if self.renewed_at.is_some() {
+            return id;
+        }
         if is_new {
+            self.selectors.settle(id);
             for (index, slot) in self.slots.iter_mut().enumerate() {
                 let Some(series) = &mut slot.series else { continue };
                 if self.selectors.matches(id, series.labels()) {
@@ -80,33 +104,174 @@ impl Store {
         id
     }
 
+    /// Forgets who wants what: everyone who still wants something registers it again before [`Store::sweep`].
+    pub fn renew(&mut self, now: Timestamp) {
+        self.renewed_at = Some(now);
+        self.refusals.clear();
+        self.selectors.renew();
+    }
+
+    /// Drops the selectors that were not registered again, and the series that none of those left wants. Returns the ids
+    /// dropped, which whoever caches ids must forget, and whether there are selectors now that were not there before: then
+    /// a cache of answers of [`Store::series_for`] must ask again about the `None`s.
+    pub fn sweep(&mut self) -> (Vec<SeriesId>, bool) {
+        self.renewed_at = None;
+        let has_new = self.selectors.has_new();
+        if has_new {
+            for (index, slot) in self.slots.iter().enumerate() {
+                let Some(series) = &slot.series else { continue };
+                for id in self.selectors.wanting(series.labels()) {
+                    if self.selectors.is_new(id) {
+                        self.selectors.join(id, series_id(index, slot.generation));
+                    }
+                }
+            }
+        }
+        self.selectors.sweep();
+        let mut reaches: Vec<Option<Duration>> = vec![None; self.slots.len()];
+        for (reach, members) in self.selectors.iter() {
+            for member in members {
+                let place = &mut reaches[member.slot as usize];
+                *place = (*place).max(Some(reach));
+            }
+        }
+        let mut dropped = Vec::new();
+        for (index, (slot, reach)) in self.slots.iter_mut().zip(reaches).enumerate() {
+            match (&mut slot.series, reach) {
+                (Some(series), Some(reach)) => series.set_reach(reach),
+                (Some(_), None) => dropped.push(series_id(index, slot.generation)),
+                (None, _) => {}
+            }
+        }
+        for id in &dropped {
+            self.vacate(*id);
+        }
+        (dropped, has_new)
+    }
+
+    /// Since when the samples that a selector wants are kept, if it was registered later than the store began.
+    pub fn kept_since(&self, id: SelectorId) -> Option<Timestamp> {
+        self.selectors.kept_since_of(id)
+    }
+
+    /// How far back everything that these matchers select is kept; none when some of it may not be kept at all.
+    pub fn coverage(&self, matchers: &[Matcher]) -> Option<Duration> {
+        self.selectors.coverage(matchers)
+    }
+
+    /// Whether a series of this name could be wanted: if not, its labels need not be made.
+    pub fn may_want(&self, name: &str) -> bool {
+        self.selectors.may_want(name)
+    }
+
+    /// Sets how much may be stored. What is stored already stays.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// How many selectors are registered. When it grows, a series that was not wanted before may be wanted now, so a
     /// cache of answers of [`Store::series_for`] must ask again about the `None`s.
     pub fn selector_count(&self) -> usize {
         self.selectors.len()
     }
 
-    /// The series with these labels, created if some registered selector wants it; `None` when none does (then it is not
-    /// kept). An existing series keeps the origin it was created with.
+    /// The series with these labels, created if some registered selector wants it and there is room; `None` otherwise (then
+    /// it is not kept, and what was wanted counts as refused). An existing series keeps the origin it was created with,
+    /// unless the target that it was from is gone.
     pub fn series_for(&mut self, labels: &Labels, origin: &Origin) -> Option<SeriesId> {
-        if let Some(id) = self.by_labels.get(labels) {
-            return Some(*id);
+        if let Some(id) = self.by_labels.get(labels).copied() {
+            self.adopt(id, origin);
+            return Some(id);
         }
         let wanted_by = self.selectors.wanting(labels);
         let reach = wanted_by.iter().map(|id| self.selectors.reach(*id)).max()?;
+        if self.size.reaches(&self.limits) {
+            self.refused_count += 1;
+            if let Some(target) = origin.target() {
+                let refusals = self.refusals.entry(target.clone()).or_default();
+                refusals.count += 1;
+                refusals.wanted_by.extend(wanted_by);
+            }
+            return None;
+        }
         let series = Series::new(labels.clone(), origin.clone(), reach);
         let id = self.occupy(series)?;
         for selector in wanted_by {
             self.selectors.join(selector, id);
         }
         self.by_labels.insert(labels.clone(), id);
+        self.size.add_series(labels);
         Some(id)
+    }
+
+    /// A series whose target is gone belongs to whoever brings it now.
+    fn adopt(&mut self, id: SeriesId, origin: &Origin) {
+        let Some(series) = live(&mut self.slots, id) else { return };
+        let is_gone = |target: &TargetId| !self.targets.contains_key(target);
+        if series.origin() != origin && series.origin().target().is_some_and(is_gone) {
+            series.set_origin(origin.clone());
+        }
+    }
+
+    /// The series with these labels, if it is stored.
+    pub fn find(&self, labels: &Labels) -> Option<SeriesId> {
+        self.by_labels.get(labels).copied()
+    }
+
+    /// Marks the end of a series that is stored: there is no value any more from `at` on.
+    pub fn end(&mut self, labels: &Labels, at: Timestamp) {
+        if let Some(id) = self.find(labels) {
+            self.append(id, Sample { at, value: stale_nan() });
+        }
+    }
+
+    /// Forgets a target: its series end at `at`, and nobody waits for its next scrape.
+    pub fn end_target(&mut self, target: &TargetId, at: Timestamp) {
+        self.targets.remove(target);
+        self.refusals.remove(target);
+        for slot in &mut self.slots {
+            let Some(series) = &mut slot.series else { continue };
+            let ends = series.origin().target() == Some(target);
+            if ends && series.last().is_some_and(|last| !is_stale(last.value)) {
+                let appended = series.append(Sample { at, value: stale_nan() });
+                self.size.samples += usize::from(appended == Append::Stored);
+            }
+        }
+    }
+
+    /// How many new series of a target were refused since that was last forgotten.
+    pub fn refused(&self, target: &TargetId) -> usize {
+        self.refusals.get(target).map_or(0, |refusals| refusals.count)
+    }
+
+    /// Whether series of a target were refused that one selector wanted.
+    pub fn has_refused(&self, target: &TargetId, selector: SelectorId) -> bool {
+        self.refusals.get(target).is_some_and(|refusals| refusals.wanted_by.contains(&selector))
+    }
+
+    /// Whether series of any target were refused.
+    pub fn refuses(&self) -> bool {
+        !self.refusals.is_empty()
+    }
+
+    /// How often a series was refused, ever.
+    pub fn refused_count(&self) -> u64 {
+        self.refused_count
+    }
+
+    /// Forgets what was refused of a target, before it is taken in again.
+    pub fn forget_refusals(&mut self, target: &TargetId) {
+        self.refusals.remove(target);
     }
 
     /// Adds a sample. Only samples newer than the newest one of the series are stored.
     pub fn append(&mut self, id: SeriesId, sample: Sample) -> Append {
         match live(&mut self.slots, id) {
-            Some(series) => series.append(sample),
+            Some(series) => {
+                let appended = series.append(sample);
+                self.size.samples += usize::from(appended == Append::Stored);
+                appended
+            }
             None => {
                 debug_assert!(false, "append to the dropped series {id:?}");
                 Append::OutOfOrder
@@ -159,8 +324,9 @@ impl Store {
         let mut dropped = Vec::new();
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(series) = &mut slot.series else { continue };
-            series.trim(now);
-            let is_lost = self.targets.get(series.origin().target()).is_some_and(|target| target.is_lost(now));
+            self.size.samples -= series.trim(now);
+            let history = series.origin().target().and_then(|target| self.targets.get(target));
+            let is_lost = history.is_some_and(|history| history.is_lost(now));
             if series.is_empty() && !is_lost {
                 dropped.push(series_id(index, slot.generation));
             }
@@ -170,6 +336,11 @@ impl Store {
         }
         self.selectors.prune(&dropped);
         dropped
+    }
+
+    /// What the series take in memory, about: `series * 160 + labels * 64 + their text + samples * 20`.
+    pub fn memory_bytes(&self) -> usize {
+        self.size.bytes()
     }
 
     /// How many series are stored.
@@ -202,6 +373,8 @@ impl Store {
     fn vacate(&mut self, id: SeriesId) {
         let slot = &mut self.slots[id.slot as usize];
         if let Some(series) = slot.series.take() {
+            self.size.remove_series(series.labels());
+            self.size.samples -= series.len();
             self.by_labels.remove(series.labels());
         }
         slot.generation = slot.generation.wrapping_add(1);

@@ -98,12 +98,26 @@ impl Series {
         self.reach = self.reach.max(reach);
     }
 
-    /// Drops the samples that a look from `now` does not reach. Windows are open on the left.
-    pub(super) fn trim(&mut self, now: Timestamp) {
+    pub(super) fn set_reach(&mut self, reach: Duration) {
+        self.reach = reach;
+    }
+
+    pub(super) fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Drops the samples that a look from `now` does not reach, and says how many. Windows are open on the left.
+    pub(super) fn trim(&mut self, now: Timestamp) -> usize {
         let horizon = now - self.reach;
+        let before = self.samples.len();
         while self.samples.front().is_some_and(|oldest| oldest.at <= horizon) {
             self.samples.pop_front();
         }
+        before - self.samples.len()
     }
 }
 

@@ -3,6 +3,10 @@
 //! It decides nothing. Whether an answer is a success, and whether to try again, is the receiver's to say; here every way
 //! in which a call can end, secrets that are missing included, becomes a [`Reply`].
 
+mod client;
+mod client_oauth2;
+mod client_options;
+mod client_tls;
 mod http;
 mod retry_after;
 mod secret;
@@ -12,14 +16,21 @@ mod slack;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use crate::model::Timestamp;
-use crate::receiver::{Endpoint, HttpRequest, Method, Reply, Request};
+use crate::model::{SecretText, Timestamp};
+use crate::receiver::{BodySecretValue, Endpoint, HttpRequest, Method, Reply, Request, SlackRequest};
 
-pub use http::{HttpClient, HttpClientError, install_crypto_provider};
+pub use client::{Caller, ClientError, HttpClients};
+pub use client_oauth2::TokenError;
+pub use client_options::{
+    Authentication, ClientCertificate, ConnectionOptions, HttpOptions, OAuth2Options, Part, Pem, ProxyOptions,
+    TlsOptions, TlsVersion,
+};
+pub use client_tls::TlsError;
+pub use http::{BodyError, HttpClient, HttpClientError, body_within, install_crypto_provider};
 pub use secret::{SecretError, SecretSource, SecretValue, Secrets};
 pub use signature::{SignError, SigningKey, SigningKeyError, TOLERANCE, VerifyError};
 
-use http::ExchangeError;
+use http::{ExchangeError, exchange};
 use slack::SlackSender;
 
 /// How much of an answer is read, and how much of that is kept.
@@ -32,8 +43,7 @@ const HIDDEN: &str = "<hidden>";
 /// Sends requests, with the secrets that they name.
 #[derive(Clone, Debug)]
 pub struct Transport {
-    http: HttpClient,
-    secrets: Secrets,
+    clients: HttpClients,
 }
 
 /// Why a request could not be made or answered.
@@ -41,6 +51,8 @@ pub struct Transport {
 enum SendError {
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error("secret `{name}` is not a URL")]
     SecretUrl { name: String, source: UrlError },
     #[error("`{url}` is not a URL")]
@@ -67,32 +79,44 @@ enum UrlError {
 }
 
 impl Transport {
-    /// A transport over this client. A client is cheap to clone and keeps its connections when secrets are reloaded.
-    pub fn new(http: HttpClient, secrets: Secrets) -> Self {
-        Self { http, secrets }
+    /// A transport over these clients, with the secrets that they know.
+    pub fn new(clients: HttpClients) -> Self {
+        Self { clients }
     }
 
     /// Sends a request once. `now` is the wall time that signatures carry.
     pub async fn send(&self, request: Request, now: Timestamp) -> Reply {
         let result = match request {
             Request::Http(request) => self.send_http(request, now).await,
-            Request::Slack(request) => match self.secrets.resolve(&request.token) {
-                Ok(token) => Ok(SlackSender::new(self.http.clone()).send(&request, &token, now).await),
-                Err(error) => Err(error.into()),
-            },
+            Request::Slack(request) => self.send_slack(&request, now).await,
         };
         result.unwrap_or_else(|error| Reply::Failed { why: chain(&error) })
     }
 
+    async fn send_slack(&self, request: &SlackRequest, now: Timestamp) -> Result<Reply, SendError> {
+        let token = self.clients.secrets().resolve(&request.token)?;
+        let caller = self.clients.get_staying(request.client.as_ref()).await?;
+        Ok(SlackSender::new(caller).send(request, &token, now).await)
+    }
+
     async fn send_http(&self, request: HttpRequest, now: Timestamp) -> Result<Reply, SendError> {
-        let HttpRequest { method: Method::Post, url, headers: named, mut body, body_secret, signature, timeout } =
+        let HttpRequest { method: Method::Post, url, headers: named, body, body_secret, signature, timeout, client } =
             request;
+        // What is secret or signed is meant for one place only.
+        let stays = matches!(url, Endpoint::Secret(_)) || body_secret.is_some() || signature.is_some();
+        let secrets = self.clients.secrets();
+        let mut body = body;
         let mut shown_to_nobody = Vec::new();
         let (url, place) = self.endpoint(&url, &mut shown_to_nobody)?;
-        if let Some((pointer, name)) = body_secret {
-            let value = self.secrets.resolve(&name)?;
-            put(&mut body, &pointer, value.expose())
-                .ok_or_else(|| SendError::Body { name: name.to_string(), pointer: pointer.clone() })?;
+        let mut returned = None;
+        if let Some(secret) = body_secret {
+            let (value, name) = match secret.value {
+                BodySecretValue::Named(name) => (secrets.resolve(&name)?, name.to_string()),
+                BodySecretValue::Kept(text) => (text.into(), "kept from before".to_owned()),
+            };
+            let pointer = secret.pointer;
+            put(&mut body, &pointer, value.expose()).ok_or_else(|| SendError::Body { name, pointer })?;
+            returned = secret.is_returned.then(|| SecretText::new(value.expose()));
             shown_to_nobody.push(value);
         }
         let bytes = body.to_string().into_bytes();
@@ -103,7 +127,7 @@ impl Transport {
         }
         if let Some(signature) = signature {
             let name = signature.secret.to_string();
-            let value = self.secrets.resolve(&signature.secret)?;
+            let value = secrets.resolve(&signature.secret)?;
             let key = SigningKey::parse(value.expose()).map_err(|source| SendError::Key { name, source })?;
             let signed = key
                 .headers(&signature.id, now, &bytes)
@@ -114,17 +138,27 @@ impl Transport {
             shown_to_nobody.push(value);
         }
 
-        let call = self.http.client().post(url).headers(headers).body(bytes);
-        let answer = self
-            .http
-            .exchange(call, timeout, ANSWER_READ_MAX, now)
-            .await
-            .map_err(|source| SendError::Exchange { place, source })?;
-        let mut body = answer.body;
-        for secret in &shown_to_nobody {
-            body = body.replace(secret.expose(), HIDDEN);
-        }
-        Ok(Reply::Http { status: answer.status, retry_after: answer.retry_after, body: kept(body) })
+        // Without settings of its own a call follows no redirect, as ever.
+        let caller = match &client {
+            Some(name) if !stays => self.clients.get(Some(name)).await?,
+            name => self.clients.get_staying(name.as_ref()).await?,
+        };
+        let call = caller.post(url).headers(headers).body(bytes);
+        let reply = match exchange(call, timeout, ANSWER_READ_MAX, now).await {
+            Ok(answer) => {
+                let mut body = caller.hide(answer.body);
+                for secret in &shown_to_nobody {
+                    body = body.replace(secret.expose(), HIDDEN);
+                }
+                Reply::Http { status: answer.status, retry_after: answer.retry_after, body: kept(body) }
+            }
+            // It may have arrived, so that what was used of secrets still matters.
+            Err(source) => Reply::Failed { why: chain(&SendError::Exchange { place, source }) },
+        };
+        Ok(match returned {
+            Some(key) => Reply::Keyed { answer: Box::new(reply), key },
+            None => reply,
+        })
     }
 
     /// The URL to call, and what to call it in a message.
@@ -138,7 +172,7 @@ impl Transport {
                 Err(source) => Err(SendError::Url { url: url.clone(), source }),
             },
             Endpoint::Secret(name) => {
-                let value = self.secrets.resolve(name)?;
+                let value = self.clients.secrets().resolve(name)?;
                 let url = parse_url(value.expose())
                     .map_err(|source| SendError::SecretUrl { name: name.to_string(), source })?;
                 secrets.push(value);

@@ -1,12 +1,13 @@
 //! Secrets by name. A value is looked up at every attempt, so a rotated file is in use at once, and is never printed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use crate::model::SecretName;
+use crate::model::{SecretName, SecretText};
 
 /// The largest file that can be a secret.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -20,6 +21,17 @@ pub enum SecretSource {
     File(PathBuf),
     /// It is what an environment variable holds.
     Env(String),
+}
+
+impl SecretSource {
+    /// The secret by where it comes from: what is kept of it where the configuration may change.
+    pub fn origin(&self) -> SecretName {
+        match self {
+            Self::Inline(text) => SecretName::of_written(&SecretText::new(text.as_str()).mark()),
+            Self::File(path) => SecretName::of_file(&path.to_string_lossy()),
+            Self::Env(variable) => SecretName::of_variable(variable),
+        }
+    }
 }
 
 impl fmt::Debug for SecretSource {
@@ -37,9 +49,20 @@ impl fmt::Debug for SecretSource {
 pub struct SecretValue(String);
 
 impl SecretValue {
+    /// A value that was not looked up but given to us, as tokens are.
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The value itself.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<SecretText> for SecretValue {
+    fn from(text: SecretText) -> Self {
+        Self(text.expose().to_owned())
     }
 }
 
@@ -93,17 +116,31 @@ pub enum SecretError {
 pub struct Secrets(BTreeMap<SecretName, SecretSource>);
 
 impl Secrets {
-    /// These secrets.
+    /// These secrets, each by its name and by its origin.
     pub fn new(sources: impl IntoIterator<Item = (SecretName, SecretSource)>) -> Self {
-        Self(sources.into_iter().collect())
+        let mut all = BTreeMap::new();
+        for (name, source) in sources {
+            all.insert(source.origin(), source.clone());
+            all.insert(name, source);
+        }
+        Self(all)
+    }
+
+    /// Where a secret comes from. A file or a variable that is named as such needs no configuration.
+    fn source(&self, name: &SecretName) -> Option<Cow<'_, SecretSource>> {
+        let lasting = || {
+            let file = name.file().map(|path| SecretSource::File(PathBuf::from(path)));
+            file.or_else(|| name.variable().map(|variable| SecretSource::Env(variable.to_owned())))
+        };
+        self.0.get(name).map(Cow::Borrowed).or_else(|| lasting().map(Cow::Owned))
     }
 
     /// The value that a secret has now.
     pub fn resolve(&self, name: &SecretName) -> Result<SecretValue, SecretError> {
-        let (text, source_name) = match self.0.get(name) {
-            None => return Err(SecretError::Unknown { name: name.clone() }),
-            Some(SecretSource::Inline(text)) => (text.clone(), "written in the configuration".to_owned()),
-            Some(SecretSource::File(path)) => {
+        let source = self.source(name).ok_or_else(|| SecretError::Unknown { name: name.clone() })?;
+        let (text, source_name) = match &*source {
+            SecretSource::Inline(text) => (text.clone(), "written in the configuration".to_owned()),
+            SecretSource::File(path) => {
                 let text = read(path).map_err(|source| SecretError::File {
                     name: name.clone(),
                     path: path.clone(),
@@ -111,7 +148,7 @@ impl Secrets {
                 })?;
                 (text, format!("file `{}`", path.display()))
             }
-            Some(SecretSource::Env(variable)) => {
+            SecretSource::Env(variable) => {
                 let text = std::env::var(variable).map_err(|source| SecretError::Env {
                     name: name.clone(),
                     variable: variable.clone(),

@@ -17,7 +17,8 @@ use slack_morphism::{
 };
 use url::Url;
 
-use super::{HIDDEN, HttpClient, SecretValue, chain, kept};
+use super::http::exchange;
+use super::{Caller, HIDDEN, SecretValue, chain, kept};
 use crate::model::Timestamp;
 use crate::receiver::{Reply, SlackCall, SlackRequest};
 
@@ -29,18 +30,18 @@ const RATE_LIMITED: &str = "ratelimited";
 
 /// Calls Slack.
 pub(super) struct SlackSender {
-    http: HttpClient,
+    caller: Caller,
 }
 
 impl SlackSender {
-    pub(super) fn new(http: HttpClient) -> Self {
-        Self { http }
+    pub(super) fn new(caller: Caller) -> Self {
+        Self { caller }
     }
 
     /// Makes the call once.
     pub(super) async fn send(&self, request: &SlackRequest, token: &SecretValue, now: Timestamp) -> Reply {
         let connector =
-            Connector { http: self.http.clone(), api_url: request.api_url.clone(), timeout: request.timeout, now };
+            Connector { caller: self.caller.clone(), api_url: request.api_url.clone(), timeout: request.timeout, now };
         let client = SlackClient::new(connector);
         let api_token = SlackApiToken::new(token.expose().into());
         let session = client.open_session(&api_token);
@@ -91,7 +92,7 @@ fn reply(error: SlackClientError, token: &SecretValue) -> Reply {
 /// slack-morphism's way to the network, for one call.
 #[derive(Clone, Debug)]
 struct Connector {
-    http: HttpClient,
+    caller: Caller,
     api_url: String,
     timeout: Duration,
     now: Timestamp,
@@ -101,7 +102,7 @@ type Pending<'a, T> = Pin<Box<dyn Future<Output = ClientResult<T>> + Send + 'a>>
 
 impl Connector {
     async fn call<T: for<'de> Deserialize<'de>>(&self, call: reqwest::RequestBuilder) -> ClientResult<T> {
-        let answer = self.http.exchange(call, self.timeout, ANSWER_READ_MAX, self.now).await.map_err(network)?;
+        let answer = exchange(call, self.timeout, ANSWER_READ_MAX, self.now).await.map_err(network)?;
         let envelope = serde_json::from_str::<SlackEnvelopeMessage>(&answer.body);
         match (answer.status, answer.retry_after) {
             (200, _) => {
@@ -165,7 +166,7 @@ impl SlackClientHttpConnector for Connector {
         Box::pin(async move {
             let bytes = serde_json::to_vec(body).map_err(not_json)?;
             let json = HeaderValue::from_static("application/json; charset=utf-8");
-            let mut call = self.http.client().post(url).header(CONTENT_TYPE, json).body(bytes);
+            let mut call = self.caller.post(url).header(CONTENT_TYPE, json).body(bytes);
             if let Some(token) = context.token {
                 call = call.bearer_auth(&token.token_value.0);
             }

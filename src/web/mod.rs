@@ -1,6 +1,10 @@
-//! What others see: a plain page of alerts and targets at `/`, `/metrics`, and the two health checks.
+//! What others see and ask: a plain page of alerts and targets at `/`, Prometheus's HTTP API under `/api/v1`, `/metrics`,
+//! the two health checks, and `/-/reload`.
 
+mod api;
+mod durable;
 mod page;
+mod status;
 mod view;
 
 use std::future::Future;
@@ -12,13 +16,18 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Clock;
+use crate::evaluator::{GroupView, Queried, TargetView};
+use crate::model::Timestamp;
+use crate::promql::{EvalError, Expr};
 use crate::telemetry::{MetricsFormat, Telemetry};
 
+pub use status::{Loaded, Refused, Status};
 pub use view::{AlertRow, AlertState, Looked, RollbackRow, SendingRow, TargetRow, TroubleRow, Unanswered, View};
 
 /// What the web asks of the daemon; each request is answered once.
@@ -28,7 +37,27 @@ pub enum WebRequest {
     Ping(oneshot::Sender<Result<(), Unanswered>>),
     /// What there is to see.
     View(oneshot::Sender<Result<View, Unanswered>>),
+    /// All rules with their alerts.
+    Groups(oneshot::Sender<Result<Vec<GroupView>, Unanswered>>),
+    /// All targets.
+    Targets(oneshot::Sender<Result<Vec<TargetView>, Unanswered>>),
+    /// The value of an expression.
+    Query(QueryRequest, QueryReply),
+    /// The configuration is to be loaded anew; the answer is what is wrong with it, if it is not taken.
+    Reload(oneshot::Sender<Result<Result<(), String>, Unanswered>>),
 }
+
+/// An expression that somebody wants to know the value of.
+#[derive(Clone, Debug)]
+pub struct QueryRequest {
+    /// The expression.
+    pub expr: Expr,
+    /// The moment.
+    pub at: Timestamp,
+}
+
+/// Where the value goes.
+pub type QueryReply = oneshot::Sender<Result<Result<Queried, EvalError>, Unanswered>>;
 
 /// What the web looks at.
 #[derive(Clone, Debug)]
@@ -39,6 +68,10 @@ pub struct Web {
     pub is_ready: Arc<AtomicBool>,
     /// Our metrics.
     pub telemetry: Telemetry,
+    /// What the service says of itself.
+    pub status: Arc<Status>,
+    /// The time.
+    pub clock: Clock,
 }
 
 /// How the daemon is.
@@ -65,8 +98,16 @@ pub async fn serve(listener: TcpListener, web: Web, stop: impl Future<Output = (
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload).put(reload))
+        .nest("/api/v1", api::router())
+        .merge(durable::guarded(pushes(), &web.status))
         .with_state(Arc::new(web));
     axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+/// The endpoints that take something in to keep: none yet. Whatever is added here is refused while it could be lost.
+fn pushes() -> Router<Arc<Web>> {
+    Router::new()
 }
 
 impl Web {
@@ -129,6 +170,22 @@ async fn ready(State(web): State<Arc<Web>>) -> Response {
     }
 }
 
+/// Loads the configuration anew. It changes what is remembered, not what must not be lost, so a full disk is no obstacle.
+async fn reload(State(web): State<Arc<Web>>) -> Response {
+    if !web.status.has_lifecycle {
+        return (StatusCode::FORBIDDEN, "reloading by request is turned off: --web.enable-lifecycle=false\n")
+            .into_response();
+    }
+    match web.ask(WebRequest::Reload).await {
+        Ok(Ok(())) => "the configuration was reloaded\n".into_response(),
+        Ok(Err(problems)) => {
+            let told = format!("cannot reload the configuration, the one before stays in use:\n{problems}\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, told).into_response()
+        }
+        Err(why) => unavailable(&format!("{why}\n")),
+    }
+}
+
 fn unavailable(why: &str) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, why.to_owned()).into_response()
 }
@@ -147,13 +204,16 @@ mod tests {
             while let Some(request) = asked.recv().await {
                 match (request, ping()) {
                     (WebRequest::View(reply), _) => views.push(reply),
+                    (WebRequest::Reload(reply), _) => drop(reply.send(Ok(Err("two problems".to_owned())))),
                     (WebRequest::Ping(reply), Some(answer)) => drop(reply.send(answer)),
                     // It ends instead.
                     (WebRequest::Ping(_), None) => readiness.store(false, Ordering::Relaxed),
+                    (other, _) => panic!("nobody asks for {other:?}"),
                 }
             }
         });
-        State(Arc::new(Web { requests, is_ready, telemetry: Telemetry::new() }))
+        let status = Arc::new(Status::new(Vec::new(), true, Loaded::default()));
+        State(Arc::new(Web { requests, is_ready, telemetry: Telemetry::new(), status, clock: Clock::wall() }))
     }
 
     async fn told(response: Response) -> (u16, String) {
@@ -176,6 +236,13 @@ mod tests {
         let stuck = "the engine does not answer\n";
         check(true, || Some(Err(Unanswered::Stalled { part: "engine" })), (503, stuck), (503, stuck)).await;
         check(true, || None, (200, "Atalaya is stopping.\n"), (503, "Atalaya is stopping.\n")).await;
+    }
+
+    #[tokio::test]
+    async fn a_reload_that_fails_says_why() {
+        let (status, body) = told(reload(web(true, || None)).await).await;
+        let expected = "cannot reload the configuration, the one before stays in use:\ntwo problems\n";
+        assert_eq!((status, body.as_str()), (500, expected));
     }
 
     #[tokio::test]

@@ -9,6 +9,8 @@ use crate::model::{ALERT_NAME, Fingerprint, Labels, RollbackOutcome, Timestamp};
 use crate::rollout::Episode;
 use crate::rule::{Instance, InstanceState};
 
+use super::status::Loaded;
+
 /// Why a request of the web has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
@@ -30,8 +32,12 @@ pub struct Looked {
     pub now: Timestamp,
     /// Whether everything known is on disk.
     pub is_durable: bool,
+    /// What is loaded, and what was refused.
+    pub loaded: Loaded,
     /// Series in memory.
     pub series: usize,
+    /// What they take, about.
+    pub series_bytes: usize,
     /// All rules.
     pub rules: Vec<RuleView>,
     /// All targets.
@@ -53,8 +59,12 @@ pub struct View {
     pub now: Timestamp,
     /// Whether everything known is on disk.
     pub is_durable: bool,
+    /// What is loaded, and what was refused.
+    pub loaded: Loaded,
     /// Series in memory.
     pub series: usize,
+    /// What they take, about.
+    pub series_bytes: usize,
     /// How many rules there are.
     pub rules: usize,
     /// Rules that cannot be evaluated.
@@ -151,6 +161,8 @@ pub struct TargetRow {
     pub took: Duration,
     /// How many samples it brought.
     pub samples: usize,
+    /// New series that were refused, because there is no room for more.
+    pub refused: usize,
     /// Why it failed, if it did.
     pub error: Option<String>,
 }
@@ -179,7 +191,9 @@ impl View {
         Self {
             now,
             is_durable: looked.is_durable,
+            loaded: looked.loaded.clone(),
             series: looked.series,
+            series_bytes: looked.series_bytes,
             rules: looked.rules.len(),
             troubles: troubles.collect(),
             alerts,
@@ -267,6 +281,7 @@ fn target_row(view: &TargetView, now: Timestamp) -> TargetRow {
         scraped_ago: last.map(|(at, _, _)| now.since(*at)),
         took: last.map(|(_, took, _)| *took).unwrap_or_default(),
         samples: last.map(|(_, _, report)| report.samples).unwrap_or_default(),
+        refused: last.map(|(_, _, report)| report.refused).unwrap_or_default(),
         error: last.and_then(|(_, _, report)| report.error.clone()),
     }
 }

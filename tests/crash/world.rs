@@ -160,7 +160,7 @@ impl Scene {
         let answer = match kind {
             IntegrationKind::Slack => json!({ "ok": true, "channel": "C1", "ts": id }),
             IntegrationKind::PagerDuty => json!({ "status": "success", "dedup_key": id }),
-            IntegrationKind::Webhook | IntegrationKind::Rollback => json!({}),
+            _ => json!({}),
         };
         answer.to_string().into_response()
     }

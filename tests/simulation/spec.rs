@@ -1,10 +1,11 @@
 //! What the simulated engine is made of.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use atalaya::dispatch::{GroupBy, RouteSpec};
+use atalaya::dispatch::{ForwardSpec, GroupBy, RouteSpec};
 use atalaya::engine::EngineSpec;
-use atalaya::model::{IntegrationId, IntegrationKind, Labels, Matcher, ReceiverName, SecretName};
+use atalaya::model::{Compat, IntegrationId, IntegrationKind, Labels, Matcher, ReceiverName, SecretName};
 use atalaya::promql;
 use atalaya::receiver::{Endpoint, PagerDuty, Receiver, Rollback, Slack, Webhook};
 use atalaya::rollout::{GuardSpec, RollbackSpec};
@@ -14,7 +15,7 @@ const GUARD: &str = "canary_weight > 0";
 
 /// An integration of a receiver.
 pub(crate) fn integration(receiver: &str, kind: IntegrationKind) -> IntegrationId {
-    IntegrationId { receiver: ReceiverName::new(receiver), kind, index: 0 }
+    IntegrationId { receiver: ReceiverName::new(receiver), kind, slot: 0.into() }
 }
 
 fn slack(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
@@ -24,6 +25,7 @@ fn slack(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
         channel: format!("#{receiver}"),
         send_resolved,
         timeout: TIMEOUT,
+        client: None,
     };
     (integration(receiver, IntegrationKind::Slack), Receiver::Slack(slack))
 }
@@ -34,19 +36,20 @@ fn pagerduty(receiver: &str) -> (IntegrationId, Receiver) {
         routing_key: SecretName::new("key"),
         send_resolved: true,
         timeout: TIMEOUT,
+        client: None,
     };
     (integration(receiver, IntegrationKind::PagerDuty), Receiver::PagerDuty(pagerduty))
 }
 
 fn webhook(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
     let url = Endpoint::Plain("http://webhook".into());
-    let webhook = Webhook { url, send_resolved, max_alerts: 0, timeout: TIMEOUT };
+    let webhook = Webhook { url, send_resolved, max_alerts: 0, timeout: TIMEOUT, client: None };
     (integration(receiver, IntegrationKind::Webhook), Receiver::Webhook(webhook))
 }
 
 fn rollback(receiver: &str) -> (IntegrationId, Receiver) {
     let url = Endpoint::Plain("http://rollback".into());
-    let rollback = Rollback { url, secret: SecretName::new("signing"), timeout: TIMEOUT };
+    let rollback = Rollback { url, secret: SecretName::new("signing"), timeout: TIMEOUT, client: None };
     (integration(receiver, IntegrationKind::Rollback), Receiver::Rollback(rollback))
 }
 
@@ -86,6 +89,12 @@ pub(crate) fn spec(is_edited: bool) -> EngineSpec {
     EngineSpec {
         route: root,
         receivers,
+        origins: BTreeMap::from([
+            (SecretName::new("slack"), SecretName::of_file("/slack")),
+            (SecretName::new("key"), SecretName::of_file("/key")),
+        ]),
+        alertmanagers: ForwardSpec::default(),
+        compat: Compat::Default,
         rollbacks: vec![RollbackSpec {
             id: integration("canary", IntegrationKind::Rollback),
             key: vec!["service".into()],

@@ -5,6 +5,8 @@
 
 mod world;
 
+use std::collections::BTreeSet;
+
 use world::{Answer, World};
 
 const GAUGE_RULES: &str = "
@@ -88,7 +90,7 @@ fn a_failed_scrape_neither_fires_nor_resolves() {
     world.run_to("03:00");
     let told = world.transcript().len();
     world.lose("a:1", "connection refused");
-    world.run_to("30:00");
+    world.run_to("18:00");
     assert_eq!(world.transcript().len(), told, "something was said while nothing was known");
     assert_eq!(world.states(), ["Hot{service=a} firing unknown"]);
     world.show("a:1", &page(40.0, 0.0));
@@ -130,7 +132,34 @@ fn a_target_that_stays_away_for_longer_than_the_store_remembers_is_still_unknown
     world.run_to("03:00");
     world.lose("a:1", "connection refused");
     world.run_to("240:00");
-    assert_eq!(world.states(), ["Hot{service=a} firing unknown"]);
+    let own = "AlertUnknown{file=rules.yaml,group=g,rule=Hot} firing";
+    assert_eq!(world.states(), ["Hot{service=a} firing unknown", own]);
+}
+
+#[test]
+fn an_alert_that_is_unknown_for_too_long_is_told_over_a_restart_until_it_is_known() {
+    let mut world = world();
+    world.show("a:1", &page(40.0, 0.0));
+    world.run_to("03:00");
+    world.lose("a:1", "connection refused");
+    let told = world.transcript().len();
+    world.run_to("12:00");
+    world.restart();
+    world.run_to("18:00");
+    let since = |world: &World| world.transcript()[told..].to_vec();
+    assert_eq!(since(&world), [""; 0]);
+    world.run_to("19:00");
+    let own = "AlertUnknown{file=rules.yaml,group=g,rule=Hot}";
+    assert_eq!(since(&world)[0], format!("18:15 alert firing {own}"));
+    assert!(since(&world).iter().all(|line| !line.contains("rollback")), "{:?}", since(&world));
+    let told = world.transcript().len();
+    world.restart();
+    world.run_to("30:00");
+    assert_eq!(world.transcript().len(), told, "{:?}", &world.transcript()[told..]);
+    world.show("a:1", &page(40.0, 0.0));
+    world.run_to("31:00");
+    assert_eq!(world.transcript()[told], format!("30:15 alert resolved {own}"));
+    assert_eq!(world.states(), ["Hot{service=a} firing"]);
 }
 
 #[test]
@@ -334,21 +363,77 @@ groups:
 }
 
 #[test]
-fn what_a_removed_receiver_was_told_is_named() {
+fn a_receiver_may_be_renamed() {
     let mut world = world();
     world.show("a:1", &page(40.0, 0.0));
     world.run_to("03:00");
     world.restart_with(&CONFIG.replace("people", "folks"), &[("rules.yaml", GAUGE_RULES)]);
-    assert_eq!(
-        world.lines_of("orphaned"),
-        ["03:00 orphaned people/slack/0", "03:00 orphaned people/pagerduty/0", "03:00 orphaned people/webhook/0",]
-    );
-    // Whoever is configured now is told of what still fires; PagerDuty takes it as the same incident.
     world.run_to("04:00");
     world.show("a:1", &page(20.0, 0.0));
     world.run_to("10:00");
-    assert_eq!(world.lines_of("pagerduty").len(), 3, "{:?}", world.lines_of("pagerduty"));
+    assert_eq!(world.lines_of("orphaned"), [""; 0]);
+    for who in ["slack", "pagerduty", "webhook"] {
+        assert_eq!(world.lines_of(who).len(), 2, "told once, and once that it is over: {:?}", world.lines_of(who));
+    }
     world.expect_quiet();
+}
+
+/// The configuration with other people in place of the old ones.
+fn others() -> String {
+    let receivers = CONFIG.replace("#ops", "#others").replace("routing_key: key", "routing_key: other");
+    receivers.replace("http://hook/", "http://others/").replace("people", "others")
+}
+
+#[test]
+fn a_receiver_that_is_gone_hears_of_the_end() {
+    for is_reload in [false, true] {
+        let mut world = world();
+        world.show("a:1", &page(40.0, 0.0));
+        world.run_to("03:00");
+        if is_reload {
+            world.reload_with(&others());
+        } else {
+            world.restart_with(&others(), &[("rules.yaml", GAUGE_RULES)]);
+        }
+        world.run_to("04:00");
+        world.show("a:1", &page(20.0, 0.0));
+        world.run_to("10:00");
+        let lines = |who: &str| world.lines_of(who).iter().map(|line| line[6..].to_owned()).collect::<Vec<_>>();
+        let post = "slack post CRITICAL Hot: a (1 firing): a is at 40";
+        let update = "slack update RESOLVED Hot: a (1 resolved), was: a is at 40";
+        assert_eq!(lines("slack"), [post, post, update, update]);
+        let trigger = "pagerduty trigger Hot: a is at 40 (a; 1 firing)";
+        assert_eq!(lines("pagerduty"), [trigger, trigger, "pagerduty resolve", "pagerduty resolve"]);
+        let (old, new) = (
+            "receivers[people].pagerduty_configs[0].routing_key",
+            "receivers[others].pagerduty_configs[0].routing_key",
+        );
+        assert_eq!(world.keys().iter().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from([old, new]));
+        assert_eq!(world.keys().iter().filter(|key| *key == old).count(), 2, "opened and closed: {:?}", world.keys());
+        let (firing, resolved) = ("webhook firing Hot{service=a}", "webhook resolved Hot{service=a}");
+        assert_eq!(lines("webhook"), [firing, firing, resolved, resolved]);
+        world.expect_quiet();
+    }
+}
+
+#[test]
+fn timers_go_on_over_a_reload() {
+    for is_reload in [false, true] {
+        let mut world = world();
+        world.show("a:1", &page(40.0, 0.0));
+        world.run_to("01:40");
+        if is_reload {
+            world.reload_with(CONFIG);
+        }
+        world.run_to("02:30");
+        world.expect(&[
+            "00:15 alert pending Hot{service=a}",
+            "01:15 alert firing Hot{service=a}",
+            "01:45 slack post CRITICAL Hot",
+            "01:45 pagerduty trigger Hot",
+            "01:45 webhook firing Hot{service=a}",
+        ]);
+    }
 }
 
 #[test]

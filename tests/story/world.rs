@@ -8,8 +8,8 @@ use atalaya::config::{self, Config};
 use atalaya::dispatch::{DispatchRecord, Sending};
 use atalaya::engine::{AlertMove, Effect, Engine, EngineRows, Event, Note, Record, Step};
 use atalaya::evaluator::{Evaluator, Scrape};
-use atalaya::model::{ALERT_NAME, Labels, Timestamp};
-use atalaya::receiver::{Endpoint, Reply, Request, SlackCall};
+use atalaya::model::{ALERT_NAME, Labels, SecretText, Timestamp};
+use atalaya::receiver::{BodySecret, BodySecretValue, Endpoint, Reply, Request, SlackCall};
 use atalaya::rule::{InstanceRow, InstanceState};
 
 /// How a receiver answers.
@@ -89,6 +89,7 @@ pub(crate) struct World {
     answers: BTreeMap<&'static str, Answer>,
     transcript: Vec<String>,
     rollback_ids: Vec<String>,
+    keys: Vec<String>,
     slack_messages: u32,
     restarts: usize,
 }
@@ -124,6 +125,7 @@ impl World {
             answers: BTreeMap::new(),
             transcript: Vec::new(),
             rollback_ids: Vec::new(),
+            keys: Vec::new(),
             slack_messages: 0,
             restarts: 0,
         };
@@ -184,6 +186,13 @@ impl World {
         self.restart();
     }
 
+    /// Goes on with another configuration, but for its rules.
+    pub(crate) fn reload_with(&mut self, config: &str) {
+        self.config = load(config, &[("rules.yaml", "groups: []")]);
+        let step = self.engine.reload(self.now, self.config.engine_spec());
+        self.carry_out(step);
+    }
+
     fn scrape(&mut self) {
         for target in self.config.scrape.clone() {
             let address = target.labels.get("instance");
@@ -198,21 +207,38 @@ impl World {
         let mut events = vec![event];
         while let Some(event) = events.pop() {
             let step = self.engine.handle(self.now, event);
-            let Step { records, after_commit, immediate } = step;
-            self.disk.put(records);
-            let again = Engine::restore(self.config.engine_spec(), self.disk.engine());
-            assert_eq!(again.rows(), self.engine.rows(), "at {}: the records do not tell the whole state", self.now);
-            for effect in immediate.into_iter().chain(after_commit) {
-                match effect {
-                    Effect::Note(note) => self.note(&note),
-                    Effect::Send(sending) => match self.send(&sending) {
-                        Some(reply) => events.insert(0, Event::Reply { delivery: sending.delivery, reply }),
-                        // Killed: the rest of the step never happened.
-                        None => return self.restart(),
-                    },
-                }
+            let Some(replies) = self.carry(step) else { return self.restart() };
+            for reply in replies {
+                events.insert(0, reply);
             }
         }
+    }
+
+    fn carry_out(&mut self, step: Step) {
+        match self.carry(step) {
+            Some(replies) => replies.into_iter().for_each(|reply| self.tell(reply)),
+            None => self.restart(),
+        }
+    }
+
+    /// Carries a step out; what is answered, or nothing when the process was killed on the way.
+    fn carry(&mut self, step: Step) -> Option<Vec<Event>> {
+        let mut replies = Vec::new();
+        let Step { records, after_commit } = step;
+        self.disk.put(records);
+        let again = Engine::restore(self.config.engine_spec(), self.disk.engine());
+        assert_eq!(again.rows(), self.engine.rows(), "at {}: the records do not tell the whole state", self.now);
+        for effect in after_commit {
+            match effect {
+                Effect::Note(note) => self.note(&note),
+                Effect::Send(sending) => match self.send(&sending) {
+                    Some(reply) => replies.push(Event::Reply { delivery: sending.delivery, reply }),
+                    // Killed: the rest of the step never happened.
+                    None => return None,
+                },
+            }
+        }
+        Some(replies)
     }
 
     fn note(&mut self, note: &Note) {
@@ -277,9 +303,19 @@ impl World {
                 Reply::Http { status: 429, retry_after: Some(Duration::from_secs(seconds)), body: String::new() }
             }
             (Request::Http(request), _) => {
+                self.keys.extend(request.body_secret.iter().map(|secret| match &secret.value {
+                    BodySecretValue::Named(name) => name.to_string(),
+                    BodySecretValue::Kept(text) => text.expose().to_owned(),
+                }));
                 let key = request.body.get("dedup_key").and_then(|key| key.as_str()).unwrap_or_default();
                 let body = format!(r#"{{"status":"success","dedup_key":"{key}"}}"#);
-                Reply::Http { status: 202, retry_after: None, body }
+                let answer = Reply::Http { status: 202, retry_after: None, body };
+                match &request.body_secret {
+                    Some(BodySecret { value: BodySecretValue::Named(name), is_returned: true, .. }) => {
+                        Reply::Keyed { answer: Box::new(answer), key: SecretText::new(name.as_str()) }
+                    }
+                    _ => answer,
+                }
             }
         })
     }
@@ -299,6 +335,11 @@ impl World {
         &self.rollback_ids
     }
 
+    /// The routing keys of what PagerDuty took; that of an event is the name of the secret that it was opened with.
+    pub(crate) fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
     /// How often the daemon was started again.
     pub(crate) fn restarts(&self) -> usize {
         self.restarts
@@ -315,7 +356,12 @@ impl World {
             let unknown = if instance.unknown_since.is_some() { " unknown" } else { "" };
             format!("{} {state}{unknown}", short(&instance.labels))
         };
-        self.evaluator.rules().iter().flat_map(|rule| rule.instances.iter().map(state)).collect()
+        self.evaluator
+            .rules()
+            .iter()
+            .flat_map(|group| &group.rules)
+            .flat_map(|rule| rule.instances.iter().map(state))
+            .collect()
     }
 
     /// That this is all that happened; each line may begin as expected.

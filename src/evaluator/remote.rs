@@ -1,0 +1,166 @@
+//! Questions for remote sources, and what becomes of their answers.
+//!
+//! When a group is due whose rules a remote source answers, each of its alerts becomes a question, and the evaluation goes
+//! on as the answers come, each at the moment that the question was about. What has not been answered when the group is
+//! due again has failed.
+
+use std::collections::BTreeMap;
+
+use crate::model::{IntegrationId, RuleId, Timestamp};
+use crate::rule::{Rule, RuleError};
+
+use super::blind::Sight;
+use super::group::{Group, Round, Surroundings};
+use super::ingest::Intake;
+use super::join::elements_of;
+use super::{Answered, Evaluator, Measure, Question, QuestionId, Reading, ScrapeTarget, Transitions};
+
+/// Who waits for an answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Asker {
+    Rule(RuleId),
+    Measure(IntegrationId, Timestamp),
+}
+
+/// The questions that are open.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    open: BTreeMap<QuestionId, Asker>,
+    asked: u64,
+}
+
+impl Questions {
+    fn open(&mut self, asker: Asker) -> QuestionId {
+        self.asked += 1;
+        let id = QuestionId::new(self.asked);
+        self.open.insert(id, asker);
+        id
+    }
+
+    /// Forgets what a group waits for: it was replaced by another.
+    pub(super) fn abandon(&mut self, round: &Round) {
+        for id in round.waiting.keys() {
+            self.open.remove(id);
+        }
+    }
+
+    /// Forgets what the measures wait for.
+    pub(super) fn abandon_measures(&mut self) {
+        self.open.retain(|_, asker| matches!(asker, Asker::Rule(_)));
+    }
+
+    /// Begins an evaluation of a group at `at`; the one before it ends without the answers that have not come.
+    pub(super) fn ask(
+        &mut self,
+        group: &mut Group,
+        around: &mut Surroundings<'_>,
+        at: Timestamp,
+        transitions: &mut Transitions,
+    ) {
+        if let Some(mut round) = group.round.take() {
+            self.abandon(&round);
+            round.report.missed += 1;
+            for rule in std::mem::take(&mut round.waiting).into_values() {
+                let error = RuleError::Unanswered(group.spec.source.clone());
+                let standing = &mut group.rules[rule];
+                standing.take(Err(error), &group.spec, around, round.at, &mut transitions.changes, &mut round.report);
+            }
+            group.evaluated_at = Some(round.at);
+            transitions.groups.push(round.report);
+        }
+        let mut round = Round { at, waiting: BTreeMap::new(), report: group.begin(at) };
+        for (index, standing) in group.rules.iter_mut().enumerate() {
+            match &*standing.rule {
+                Rule::Alert(alert) => {
+                    let id = self.open(Asker::Rule(alert.id.clone()));
+                    round.waiting.insert(id, index);
+                    transitions.questions.push(Question {
+                        id,
+                        source: group.spec.source.clone(),
+                        query: alert.source.clone(),
+                        at: at - group.spec.query_offset,
+                    });
+                }
+                Rule::Record(_) => {
+                    let error = RuleError::RecordsRemote(group.spec.source.clone());
+                    standing.take(Err(error), &group.spec, around, at, &mut transitions.changes, &mut round.report);
+                }
+            }
+        }
+        group.wait(round, transitions);
+    }
+
+    /// Asks what the measures of remote sources want to know; what they asked before has not been answered.
+    pub(super) fn ask_measures(&mut self, measures: &[(Measure, Sight)], at: Timestamp, transitions: &mut Transitions) {
+        for (id, asker) in std::mem::take(&mut self.open) {
+            match asker {
+                Asker::Rule(_) => drop(self.open.insert(id, asker)),
+                Asker::Measure(measure, asked_at) => {
+                    let elements = Err("the source gave no answer in time".to_owned());
+                    let reading = Reading { id: measure, at: asked_at, elements, blind: Default::default() };
+                    transitions.readings.push(reading);
+                }
+            }
+        }
+        for (measure, _) in measures.iter().filter(|(measure, _)| !measure.source.is_embedded()) {
+            let id = self.open(Asker::Measure(measure.id.clone(), at));
+            let (source, query) = (measure.source.clone(), measure.expr.to_string());
+            transitions.questions.push(Question { id, source, query, at });
+        }
+    }
+}
+
+impl Group {
+    /// Goes on waiting, or ends an evaluation that waits for nothing any more.
+    fn wait(&mut self, round: Round, transitions: &mut Transitions) {
+        if round.waiting.is_empty() {
+            self.evaluated_at = Some(round.at);
+            transitions.groups.push(round.report);
+        } else {
+            self.round = Some(round);
+        }
+    }
+}
+
+impl Evaluator {
+    /// Takes in the answer to a question. One that came too late, or is of a rule that is gone, changes nothing.
+    pub fn apply(&mut self, id: QuestionId, answer: Result<Answered, String>, now: Timestamp) -> Transitions {
+        let mut transitions = Transitions { at: now, ..Transitions::default() };
+        match self.questions.open.remove(&id) {
+            Some(Asker::Rule(rule)) => self.answer_rule(id, &rule, answer, &mut transitions),
+            Some(Asker::Measure(measure, at)) => {
+                let elements = answer.and_then(|answered| elements_of(answered.value));
+                transitions.readings.push(Reading { id: measure, at, elements, blind: Default::default() });
+            }
+            None => {}
+        }
+        self.finish(&mut transitions);
+        transitions
+    }
+
+    fn answer_rule(
+        &mut self,
+        id: QuestionId,
+        rule: &RuleId,
+        answer: Result<Answered, String>,
+        transitions: &mut Transitions,
+    ) {
+        let Self { store, groups, places, intakes, context, healths, unknown, .. } = self;
+        let Some(group) = places.get(rule).and_then(|(group, _)| groups.get_mut(*group)) else { return };
+        let Some(mut round) = group.round.take() else { return };
+        if let Some(index) = round.waiting.remove(&id) {
+            let targets: Vec<&ScrapeTarget> = intakes.values().map(Intake::target).collect();
+            let (is_strict, elapsed) = (self.is_strict, self.elapsed);
+            let mut around = Surroundings { store, targets: &targets, context, healths, unknown, is_strict, elapsed };
+            let standing = &mut group.rules[index];
+            let (result, warnings) = match answer {
+                Ok(answered) => (Ok(answered.value), answered.warnings),
+                Err(why) => (Err(RuleError::Source(why)), Vec::new()),
+            };
+            standing.warnings = warnings;
+            let (spec, changes) = (&group.spec, &mut transitions.changes);
+            standing.take(result, spec, &mut around, round.at, changes, &mut round.report);
+        }
+        group.wait(round, transitions);
+    }
+}
