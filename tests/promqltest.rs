@@ -1,65 +1,45 @@
 //! Runs Prometheus's own PromQL scripts, read from the folder that `ATALAYA_TESTDATA` names.
 //!
-//! Of each script we run the instant queries that our parser accepts and that touch no native histogram. Set
-//! `PROMQLTEST_LIST=1` to see what fails.
+//! Of each script we run the instant queries that our parser accepts and that touch no native histogram; each is run again
+//! at other moments with `@` fixing its own. Set `PROMQLTEST_LIST=1` to see what fails.
 
-use script::check;
-
-#[test]
-fn aggregators() {
-    check("aggregators", 86);
-}
-
-#[test]
-fn functions() {
-    check("functions", 174);
-}
-
-#[test]
-fn histograms() {
-    check("histograms", 70);
-}
-
-#[test]
-fn literals() {
-    check("literals", 20);
-}
-
-#[test]
-fn operators() {
-    check("operators", 75);
-}
-
-#[test]
-fn selectors_and_offsets() {
-    check("selectors", 23);
-}
-
-#[test]
-fn staleness() {
-    check("staleness", 12);
-}
-
-#[test]
-fn subquery() {
-    check("subquery", 28);
-}
-
-#[test]
-fn trigonometry() {
-    check("trig_functions", 15);
-}
-
-#[test]
-fn collisions() {
-    check("collision", 2);
-}
-
+/// Scripts, and how many of their queries have to pass at least. What is missing from all of a script is a known gap:
+/// queries over a range, native histograms, and what `unsupported` refuses.
+///
 /// Prometheus's scripts expect names to be dropped at the end of a query; we drop them at once, as a Prometheus without
-/// feature flags does. What depends on the difference fails.
+/// feature flags does. What depends on the difference fails (`name_label_dropping`, `type_and_unit`).
+const SCRIPTS: [(&str, usize); 21] = [
+    ("aggregators", 87),
+    ("at_modifier", 51),
+    ("collision", 2),
+    ("duration_expression", 22),
+    ("extended_vectors", 25),
+    ("fill-modifier", 30),
+    ("functions", 198),
+    ("histograms", 76),
+    ("info", 0),
+    ("limit", 0),
+    ("literals", 20),
+    ("name_label_dropping", 16),
+    ("native_histograms", 2),
+    ("operators", 75),
+    ("range_queries", 3),
+    ("selectors", 23),
+    ("staleness", 12),
+    ("start_timestamps", 0),
+    ("subquery", 28),
+    ("trig_functions", 15),
+    ("type_and_unit", 48),
+];
+
 #[test]
-fn name_dropping() {
-    check("name_label_dropping", 16);
+fn prometheus_scripts_pass() {
+    script::check(&SCRIPTS);
+}
+
+#[test]
+fn every_query_parses() {
+    script::check_syntax(&SCRIPTS);
 }
 
 /// Reads and runs scripts.
@@ -73,24 +53,72 @@ mod script {
     use std::time::Duration;
 
     use atalaya::model::{Labels, MatchOp, Matcher, Sample, TargetId, Timestamp, parse_duration, stale_nan};
-    use atalaya::promql::{Element, Expr, ExprKind, Value, evaluate, parse, selectors};
+    use atalaya::promql::{At, Element, Expr, ExprKind, RangeElement, Value, evaluate, parse, parse_any, selectors};
     use atalaya::store::{Append, Origin, Store};
 
-    /// How many queries of a script have to pass. What is missing from the number that is run is a known gap.
-    pub(super) fn check(script: &str, floor: usize) {
-        let Some(folder) = testdata(script) else { return };
-        let text = std::fs::read_to_string(folder.join(format!("{script}.test"))).unwrap();
-        let mut run = Run::new();
-        for block in blocks(&text) {
-            run.block(&block);
+    /// Runs scripts, each of which has a number of queries that have to pass.
+    pub(super) fn check(scripts: &[(&str, usize)]) {
+        let Some(folder) = testdata("Prometheus's scripts") else { return };
+        let lists = std::env::var("PROMQLTEST_LIST").is_ok_and(|value| value == "1");
+        let (mut passed, mut all) = (0, 0);
+        let mut missed = Vec::new();
+        for (script, floor) in scripts {
+            let text = std::fs::read_to_string(folder.join(format!("{script}.test"))).unwrap();
+            let mut run = Run::new();
+            for block in blocks(&text) {
+                run.block(&block);
+            }
+            let Skipped { range, value, syntax } = run.skipped;
+            let total = run.passed + run.failures.len() + range + value + syntax;
+            println!(
+                "{script}.test: {} of {total} pass, {} fail; not run: {:?}",
+                run.passed,
+                run.failures.len(),
+                run.skipped
+            );
+            if lists {
+                run.failures.iter().take(20).for_each(|failure| println!("  {failure}"));
+            }
+            if run.passed < *floor {
+                missed.push(format!("{script}: {} passed, not {floor}; first: {:?}", run.passed, run.failures.first()));
+            }
+            passed += run.passed;
+            all += total;
         }
-        let Run { passed, failures, skipped, .. } = run;
-        let ran = passed + failures.len();
-        println!("{script}.test: {passed} of {ran} pass; not run: {skipped:?}");
-        if std::env::var("PROMQLTEST_LIST").is_ok_and(|value| value == "1") {
-            failures.iter().take(20).for_each(|failure| println!("  {failure}"));
+        println!("all scripts: {passed} of {all} pass");
+        assert!(missed.is_empty(), "{}", missed.join("\n"));
+    }
+
+    /// Parses every query of scripts, and what is printed of it.
+    pub(super) fn check_syntax(scripts: &[(&str, usize)]) {
+        let Some(folder) = testdata("the syntax of Prometheus's scripts") else { return };
+        let mut count = 0;
+        for (script, _) in scripts {
+            let text = std::fs::read_to_string(folder.join(format!("{script}.test"))).unwrap();
+            for source in blocks(&text).iter().filter_map(|block| query_of(block[0])) {
+                let expr = parse_any(source).unwrap_or_else(|error| panic!("{script}: {source}: {error}"));
+                let printed = expr.to_string();
+                assert_eq!(parse_any(&printed), Ok(expr), "{script}: {source} is printed as {printed}");
+                count += 1;
+            }
         }
-        assert!(passed >= floor, "{script}: {passed} passed, not {floor}; first: {:?}", failures.first());
+        println!("{count} queries parse");
+        assert_eq!(count, 1665);
+    }
+
+    /// The expression of a command, if it evaluates one.
+    fn query_of(line: &str) -> Option<&str> {
+        let (command, rest) = line.split_once(char::is_whitespace)?;
+        let rest = rest.trim();
+        let words = match rest.split_once(char::is_whitespace)?.0 {
+            "instant" => 3,
+            "range" => 7,
+            _ => return None,
+        };
+        command.starts_with("eval").then(|| {
+            (0..words)
+                .fold(rest, |rest, _| rest.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start()))
+        })
     }
 
     /// The folder of Prometheus's test data; `None` says on the test's output what is skipped.
@@ -127,7 +155,7 @@ mod script {
     /// A script under way.
     struct Run {
         store: Store,
-        /// Names of metrics that have native histograms among their samples.
+        /// Names of metrics that have native histograms or start timestamps among their samples.
         native: Vec<String>,
         passed: usize,
         failures: Vec<String>,
@@ -139,9 +167,9 @@ mod script {
     struct Skipped {
         /// Ranges of moments, for which we have no evaluation.
         range: usize,
-        /// Native histograms, or a range vector as the result.
+        /// Native histograms and start timestamps.
         value: usize,
-        /// Not supported by our parser.
+        /// Features that are refused.
         syntax: usize,
     }
 
@@ -177,6 +205,10 @@ mod script {
             let mut loaded: Vec<(Labels, Vec<Option<f64>>)> = Vec::new();
             for line in lines {
                 let (series, values) = split_series(line);
+                if let Some(series) = series.strip_suffix("@st") {
+                    self.native.push(labels_of(series).metric_name().to_owned());
+                    continue;
+                }
                 let labels = labels_of(series);
                 if values.contains("{{") {
                     self.native.push(labels.metric_name().to_owned());
@@ -203,7 +235,7 @@ mod script {
         fn eval(&mut self, command: &str, at: i64, source: &str, lines: &[&str]) {
             let fails = command == "eval_fail" || lines.iter().any(|line| line.starts_with("expect fail"));
             let is_ordered = command == "eval_ordered" || lines.contains(&"expect ordered");
-            if lines.iter().any(|line| line.contains("{{") || line.starts_with("expect range vector")) {
+            if lines.iter().any(|line| line.contains("{{")) {
                 self.skipped.value += 1;
                 return;
             }
@@ -217,7 +249,9 @@ mod script {
                     self.skipped.value += 1;
                     return;
                 }
-                Ok(expr) => evaluate(&expr, &self.store, Timestamp::from_millis(at)).map_err(|error| error.to_string()),
+                Ok(expr) => evaluate(&expr, &self.store, Timestamp::from_millis(at))
+                    .map_err(|error| error.to_string())
+                    .and_then(|value| self.is_fixed_by_at(&expr, at, &value).map(|()| value)),
             };
             let verdict = match found {
                 Err(error) if fails => expected_message(lines, &error),
@@ -231,6 +265,22 @@ mod script {
             }
         }
 
+        /// Evaluates an expression at other moments, with `@` fixing its own: the value must be the same.
+        fn is_fixed_by_at(&self, expr: &Expr, at: i64, value: &Value) -> Result<(), String> {
+            let mut fixed = expr.clone();
+            if !fix(&mut fixed, At::Time(Timestamp::from_millis(at))) {
+                return Ok(());
+            }
+            for other in [at - 60_000, at - 1, at + 1, at + 1_000_000, 0] {
+                let found = evaluate(&fixed, &self.store, Timestamp::from_millis(other));
+                let is_same = found.as_ref().is_ok_and(|found| format!("{found:?}") == format!("{value:?}"));
+                if !is_same {
+                    return Err(format!("{fixed} at {other} ms is {found:?}, not {value:?}"));
+                }
+            }
+            Ok(())
+        }
+
         fn touches_native(&self, expr: &Expr) -> bool {
             let selects = |matchers: &[Matcher], name: &str| {
                 matchers
@@ -239,6 +289,30 @@ mod script {
                     .all(|matcher| matcher.matches_value(name))
             };
             selectors(expr).iter().any(|used| self.native.iter().any(|name| selects(&used.matchers, name)))
+        }
+    }
+
+    /// Puts `@` where there is none; false when that does not fix the value, which then depends on the moment anyway.
+    fn fix(expr: &mut Expr, at: At) -> bool {
+        match &mut expr.kind {
+            ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Bytes(_) => true,
+            ExprKind::Selector(selector) | ExprKind::Range { selector, .. } => {
+                selector.shift.at.get_or_insert(at);
+                matches!(selector.shift.at, Some(At::Time(_)))
+            }
+            ExprKind::Subquery(subquery) => {
+                subquery.shift.at.get_or_insert(at);
+                matches!(subquery.shift.at, Some(At::Time(_))) && !subquery.expr.to_string().contains("@ ")
+            }
+            ExprKind::Call(call) => {
+                let is_unsafe = call.function().is_unsafe_under_at() || matches!(call.name(), "start" | "end");
+                call.args.iter_mut().all(|arg| fix(arg, at)) && !is_unsafe
+            }
+            ExprKind::Aggregate(aggregation) => {
+                aggregation.param.iter_mut().all(|param| fix(param, at)) && fix(&mut aggregation.expr, at)
+            }
+            ExprKind::Binary(operation) => fix(&mut operation.left, at) && fix(&mut operation.right, at),
+            ExprKind::Negate(inner) | ExprKind::Paren(inner) => fix(inner, at),
         }
     }
 
@@ -341,6 +415,7 @@ mod script {
     /// Whether a value is what the lines of a query expect.
     fn compare(value: &Value, lines: &[&str], is_ordered: bool) -> Result<(), String> {
         let text = lines.iter().find_map(|line| line.strip_prefix("expect string "));
+        let moments = lines.iter().find_map(|line| line.strip_prefix("expect range vector from "));
         let lines: Vec<&str> = lines.iter().copied().filter(|line| !line.starts_with("expect ")).collect();
         let is_right = match value {
             Value::String(found) => {
@@ -354,6 +429,7 @@ mod script {
                 });
                 same_elements(found, wanted.collect(), is_ordered)
             }
+            Value::Matrix(found) => moments.is_some_and(|moments| same_ranges(found, &lines, moments)),
         };
         if is_right { Ok(()) } else { Err(format!("is {value:?}, not {lines:?}")) }
     }
@@ -366,6 +442,23 @@ mod script {
         }
         found.len() == wanted.len()
             && found.iter().zip(&wanted).all(|(a, b)| a.labels == b.labels && almost_equal(a.value, b.value))
+    }
+
+    /// Whether ranges are what lines expect, whose values are `10s to 1m step 10s`.
+    fn same_ranges(found: &[RangeElement], lines: &[&str], moments: &str) -> bool {
+        let words: Vec<&str> = moments.split_whitespace().collect();
+        let [start, "to", _, "step", step] = words.as_slice() else { panic!("{moments}") };
+        let mut wanted: Vec<RangeElement> = Vec::new();
+        for line in lines {
+            let (series, values) = split_series(line);
+            let samples = (0..).zip(expand(values)).filter_map(|(at, value)| {
+                let at = Timestamp::from_millis(millis(start) + at * millis(step));
+                value.map(|value| Sample { at, value })
+            });
+            wanted.push(RangeElement { labels: labels_of(series), samples: samples.collect() });
+        }
+        wanted.sort_by(|a, b| a.labels.cmp(&b.labels));
+        found == wanted
     }
 
     fn almost_equal(a: f64, b: f64) -> bool {

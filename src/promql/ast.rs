@@ -49,6 +49,24 @@ impl PartialEq for Expr {
     }
 }
 
+impl Expr {
+    /// The expressions directly below this one, as they are written.
+    pub fn children(&self) -> Vec<&Self> {
+        match &self.kind {
+            ExprKind::Number(_)
+            | ExprKind::Text(_)
+            | ExprKind::Bytes(_)
+            | ExprKind::Selector(_)
+            | ExprKind::Range { .. } => Vec::new(),
+            ExprKind::Subquery(query) => vec![&query.expr],
+            ExprKind::Call(call) => call.args.iter().collect(),
+            ExprKind::Aggregate(aggregation) => aggregation.param.iter().chain([&aggregation.expr]).collect(),
+            ExprKind::Binary(operation) => vec![&operation.left, &operation.right],
+            ExprKind::Negate(inner) | ExprKind::Paren(inner) => vec![inner],
+        }
+    }
+}
+
 /// Whether two literals are written alike.
 pub(super) fn is_same_number(left: f64, right: f64) -> bool {
     left.to_bits() == right.to_bits() || left.is_nan() && right.is_nan()
@@ -98,6 +116,11 @@ pub struct Selector {
 }
 
 impl Selector {
+    /// Whether it has no modifiers.
+    pub fn is_plain(&self) -> bool {
+        self.shift.is_none() && self.reading == Reading::Plain
+    }
+
     /// Matchers without modifiers.
     pub(super) fn new(matchers: Vec<Matcher>) -> Self {
         Self { matchers, shift: Shift::default(), reading: Reading::Plain }
@@ -111,6 +134,23 @@ pub struct Shift {
     pub at: Option<At>,
     /// How far back from there; forwards when negative.
     pub offset: Option<Length>,
+}
+
+impl Shift {
+    /// Whether there is neither.
+    pub fn is_none(&self) -> bool {
+        self.at.is_none() && self.offset.is_none()
+    }
+
+    /// How many milliseconds it leads into the past in every query; `None` when that depends on the query, as it does with
+    /// `@`.
+    pub fn fixed_ms(&self) -> Option<i64> {
+        match (&self.at, &self.offset) {
+            (Some(_), _) => None,
+            (None, None) => Some(0),
+            (None, Some(offset)) => offset.fixed_ms(),
+        }
+    }
 }
 
 /// A moment that does not move with the evaluation.

@@ -9,7 +9,7 @@ use super::binary::binary;
 use super::functions;
 use super::length::{Moments, NoLength};
 use super::{LOOKBACK, Span};
-use crate::model::{Labels, Sample, Timestamp};
+use crate::model::{Labels, METRIC_NAME, Sample, Timestamp};
 use crate::store::Store;
 
 /// How many samples an evaluation may look at, so that one expression cannot hold up all others.
@@ -311,6 +311,12 @@ pub(super) fn map_values(
     Ok(changed)
 }
 
+/// Whether a label says what a metric is: its name, and its type and unit where those are kept as labels. A value that is
+/// calculated from it is something else.
+pub(super) fn is_about_metric(label: &str) -> bool {
+    matches!(label, METRIC_NAME | "__type__" | "__unit__")
+}
+
 /// Drops metric names, and knows whether that can have made label sets equal.
 #[derive(Default)]
 pub(super) struct NameDropper {
@@ -325,7 +331,11 @@ impl NameDropper {
             None => self.first = Some(name.to_owned()),
             Some(first) => self.is_mixed |= first != name,
         }
-        labels.without_metric_name()
+        if labels.get("__type__").is_empty() && labels.get("__unit__").is_empty() {
+            return labels.without_metric_name();
+        }
+        self.is_mixed = true;
+        labels.filter(|label| !is_about_metric(label))
     }
 
     /// Fails when two elements have become the same, which takes different names before.
@@ -471,6 +481,16 @@ pub(super) mod tests {
         check("sum(histogram_count(a))", "`histogram_count`");
         check("start_timestamp(a)", "`start_timestamp`");
         check(r#""\xff""#, "text that is not UTF-8");
+    }
+
+    #[test]
+    fn type_and_unit_go_with_the_name() {
+        let store = store(&[("a{__type__='counter', x='1'}", "1"), ("a{__unit__='s', x='1'}", "2")]);
+        let check = |source: &str, want: &str| assert_eq!(value_of(source, &store, 0), want, "{source}");
+        check("a{__unit__='s'}", r#"a{__unit__="s", x="1"} 2"#);
+        check("-a{__unit__='s'}", r#"{x="1"} -2"#);
+        check("a{__unit__='s'} + ignoring (__unit__, __type__) a{__type__!=''}", r#"{x="1"} 3"#);
+        check("-a", r#"error: vector cannot contain metrics with the same labelset: {x="1"} comes twice"#);
     }
 
     #[test]

@@ -90,6 +90,18 @@ pub(super) struct NoLength {
 }
 
 impl Length {
+    /// What it comes to in every query; `None` when that depends on the query, or is not more than nothing.
+    pub fn fixed(&self) -> Option<Duration> {
+        let ms = self.fixed_ms().filter(|ms| *ms > 0)?;
+        u64::try_from(ms).ok().map(Duration::from_millis)
+    }
+
+    /// What it comes to in every query, in milliseconds; `None` when that depends on the query.
+    pub fn fixed_ms(&self) -> Option<i64> {
+        let any = Moments::instant(Timestamp::from_millis(0));
+        if self.is_constant() { self.millis(any).ok() } else { None }
+    }
+
     /// Whether it is written as one number or duration, with or without a sign.
     pub(super) fn is_literal(&self) -> bool {
         match &self.kind {
@@ -209,6 +221,8 @@ mod tests {
         check("1 % (step() - 15)", Err("modulo by zero"));
         check("10 ^ 100", Err("duration out of range"));
         check("(0 - 1) ^ 0.5", Err("duration out of range"));
+        assert_eq!(range_of("1m * 3").fixed(), Some(Duration::from_secs(180)));
+        assert_eq!((range_of("1m - 1m").fixed(), range_of("1m + step()").fixed()), (None, None));
         assert_eq!(range_of("step()").millis(Moments::instant(at(5))), Ok(0));
         assert!(range_of("step()").duration(Moments::instant(at(5))).is_err());
     }

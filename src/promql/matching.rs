@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::Span;
 use super::ast::{BinaryOp, BinaryOperation, Fill, Matching, MatchingSide};
 use super::binary::{calculate, compare};
-use super::interpret::{Element, EvalError};
+use super::interpret::{Element, EvalError, is_about_metric};
 use crate::model::{Labels, METRIC_NAME};
 
 /// What partners have in common, as texts: label values, or names and values.
@@ -24,7 +24,8 @@ impl Matching {
 
     /// The labels of the key, as a set.
     fn group(&self, labels: &Labels) -> Labels {
-        labels.filter(|name| self.labels.iter().any(|label| label == name) == self.is_on && name != METRIC_NAME)
+        let is_listed = |name: &str| self.labels.iter().any(|label| label == name);
+        labels.filter(|name| if self.is_on { is_listed(name) } else { !is_listed(name) && name != METRIC_NAME })
     }
 }
 
@@ -65,8 +66,8 @@ pub(super) fn join(
     }
     let is_swapped = matching.many == Some(MatchingSide::Right);
     let (many, one) = if is_swapped { (right, left) } else { (left, right) };
-    let Fill { left: fill_left, right: fill_right } = matching.fill;
-    let (fill_many, fill_one) = if is_swapped { (fill_right, fill_left) } else { (fill_left, fill_right) };
+    // With `group_right` Prometheus swaps the sides before it fills them, and so do we: `fill_left` is for the many.
+    let Fill { left: fill_many, right: fill_one } = matching.fill;
     // Each side is filled from the other as it is, and so never from what was filled in.
     let (many, one) = (filled(matching, many, one, fill_many), filled(matching, one, many, fill_one));
     let (many, one) = (&*many, &*one);
@@ -143,7 +144,7 @@ fn result_labels(operation: &BinaryOperation, many: &Labels, one: &Labels) -> La
     let drops_name = !operation.op.is_comparison() || operation.returns_bool;
     let matched = |name: &str| matching.labels.iter().any(|label| label == name);
     let labels = many.filter(|name| {
-        let is_dropped_name = drops_name && name == METRIC_NAME;
+        let is_dropped_name = drops_name && is_about_metric(name);
         !is_dropped_name && (matching.many.is_some() || matched(name) == matching.is_on)
     });
     if matching.include.is_empty() {
@@ -244,13 +245,14 @@ mod tests {
         check("l{y='1'} + on (x) fill (0) r", r#"{x="a"} 11; {x="b"} 4; {x="c"} 30"#);
         check("l{y='1'} - on (x) fill_right (1) r", r#"{x="a"} -9; {x="b"} 3"#);
         check("l{y='1'} - on (x) fill_left (1) r", r#"{x="a"} -9; {x="c"} -29"#);
-        check("l{y='1'} > on (x) fill (3) r", r#"l{x="b", y="1"} 4"#);
-        check("l{y='1'} <= on (x) fill (3) r", r#"l{x="a", y="1"} 1; {x="c"} 3"#);
+        check("l{y='1'} > on (x) fill (3) r", r#"{x="b"} 4"#);
+        check("l{y='1'} <= on (x) fill (3) r", r#"{x="a"} 1; {x="c"} 3"#);
         check(
             "l + on (x) group_left (z) fill (0) r",
             r#"{x="a", y="1", z="q"} 11; {x="a", y="2", z="q"} 12; {x="b", y="1"} 4; {x="c", z="p"} 30"#,
         );
-        check("r * on (x) group_right fill_left (2) l{x='b'}", r#"{x="b", y="1"} 8"#);
+        check("r * on (x) group_right fill_right (2) l{x='b'}", r#"{x="b", y="1"} 8"#);
+        check("r * on (x) group_right fill_left (2) l{x='b'}", r#"{x="a"} 20; {x="c"} 60"#);
         check("l{y='1'} + on (x) fill_right (0) nothing", r#"{x="a"} 1; {x="b"} 4"#);
         check("nothing + on (x) fill_right (0) l{y='1'}", "");
         check(

@@ -339,7 +339,7 @@ mod tests {
         check("rate(foo[5m] offset 1m Smoothed)", "rate(foo[5m] smoothed offset 1m)");
         check("foo smoothed", "foo smoothed");
         check("anchored{a='b'} + smoothed", "anchored{a=\"b\"} + smoothed");
-        check("step + range[5m:] + offset", "step + range[5m:] + offset");
+        check("step + min_over_time(range[5m:]) + offset", "step + min_over_time(range[5m:]) + offset");
     }
 
     #[test]

@@ -2,16 +2,15 @@
 
 use super::ast::{BinaryOperation, Call, Expr, ExprKind, Reading, Selector, Shift};
 use super::length::{Length, Moments};
-use super::survey::children;
-use super::{ParseError, Span};
+use super::{ParseError, Span, functions};
 use crate::model::Timestamp;
 
 /// The functions that work on anchored and on smoothed ranges.
 const ANCHORED: [&str; 5] = ["changes", "delta", "increase", "rate", "resets"];
 const SMOOTHED: [&str; 3] = ["delta", "increase", "rate"];
 
-/// The first thing that makes an expression impossible to evaluate: a feature that is missing, or a calculated duration
-/// that fails in every query. [`parse`](super::parse) refuses it.
+/// The first thing that makes an expression impossible to evaluate: a feature that is missing, or a calculated duration or
+/// a regular expression that fails in every query. [`parse`](super::parse) refuses it.
 pub fn unsupported(expr: &Expr) -> Option<ParseError> {
     refusal(expr, None).err()
 }
@@ -36,15 +35,16 @@ fn refusal(expr: &Expr, caller: Option<&Call>) -> Result<(), ParseError> {
             if !call.function.is_supported() {
                 return missing(&format!("`{}`", call.name()));
             }
+            functions::check_texts(call)?;
             call.args.iter().try_for_each(|arg| refusal(arg, Some(call)))
         }
         ExprKind::Binary(operation) => {
             let BinaryOperation { op, .. } = &**operation;
-            children(expr).into_iter().try_for_each(|child| refusal(child, None))?;
+            expr.children().into_iter().try_for_each(|child| refusal(child, None))?;
             if op.is_trim() { missing(&format!("`{}`", op.as_str())) } else { Ok(()) }
         }
         ExprKind::Paren(inner) => refusal(inner, caller),
-        _ => children(expr).into_iter().try_for_each(|child| refusal(child, None)),
+        _ => expr.children().into_iter().try_for_each(|child| refusal(child, None)),
     }
 }
 
@@ -57,8 +57,9 @@ fn check_selector(selector: &Selector, span: Span, caller: Option<&Call>) -> Res
     };
     match caller {
         Some(call) if !fitting.contains(&call.name()) => {
-            let fitting: Vec<String> = fitting.iter().map(|name| format!("`{name}`")).collect();
-            let what = format!("`{name}` works with {}, not with `{}`", fitting.join(", "), call.name());
+            // As Prometheus says it when it evaluates.
+            let what =
+                format!("{name} modifier can only be used with: {} - not with {}", fitting.join(", "), call.name());
             Err(ParseError::new(span, what))
         }
         _ => Err(ParseError::unsupported(span, &format!("`{name}`"))),
@@ -96,7 +97,7 @@ mod tests {
             assert_eq!(&source[error.span.start as usize..error.span.end as usize], spot, "{source}");
             assert!(parse_any(source).is_ok(), "{source}");
         };
-        let smoothed = "`smoothed` works with `delta`, `increase`, `rate`, not with `changes`";
+        let smoothed = "smoothed modifier can only be used with: delta, increase, rate - not with changes";
         check("sum(changes((a[5m] smoothed)))", "a[5m] smoothed", smoothed);
         check("rate(a[5m] smoothed)", "a[5m] smoothed", "`smoothed` is not supported yet");
         check("resets(a[5m] anchored) > 1", "a[5m] anchored", "`anchored` is not supported yet");
@@ -106,6 +107,7 @@ mod tests {
         check("rate(a[5m-5m])", "5m-5m", "the duration must be greater than 0");
         check("rate(a[-2^2])", "-2^2", "the duration must be greater than 0");
         check("max_over_time(a[1h:1m-1m])", "1m-1m", "the duration must be greater than 0");
+        check("label_replace(a, 'b', '', 'c', '(')", "'('", "`(` is not a regular expression");
         check("a offset (10^100)", "(10^100)", "duration out of range");
         check("max_over_time(a[1h:] offset (10^100))", "(10^100)", "duration out of range");
     }

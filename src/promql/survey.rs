@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::LOOKBACK;
-use super::ast::{At, BinaryOp, Expr, ExprKind, Selector, Shift, ValueType};
+use super::ast::{At, BinaryOp, Expr, ExprKind, Reading, Selector, Shift, ValueType};
 use super::check::type_of;
 use super::length::{Length, Moments};
 use crate::model::{Matcher, Timestamp};
@@ -76,18 +76,19 @@ fn collect(expr: &Expr, past: Past, uses: &mut Vec<SelectorUse>) {
         let (reach, window) = (past.further(reach_ms).duration(), past.further(range_ms).duration());
         uses.push(SelectorUse { matchers: selector.matchers.clone(), reach, window });
     };
+    let lookback_ms = i64::try_from(LOOKBACK.as_millis()).unwrap_or(i64::MAX);
     match &expr.kind {
-        ExprKind::Selector(selector) => {
-            note(selector, 0, i64::try_from(LOOKBACK.as_millis()).unwrap_or(i64::MAX));
-        }
+        ExprKind::Selector(selector) => note(selector, 0, lookback_ms),
         ExprKind::Range { selector, range } => {
             let range_ms = millis(range).max(0);
-            note(selector, range_ms, range_ms);
+            // Values at the ends of a range are taken from samples before it.
+            let before_ms = if selector.reading == Reading::Plain { 0 } else { lookback_ms };
+            note(selector, range_ms, range_ms.saturating_add(before_ms));
         }
         ExprKind::Subquery(query) => {
             collect(&query.expr, past.shifted(&query.shift).further(millis(&query.range).max(0)), uses);
         }
-        _ => children(expr).into_iter().for_each(|child| collect(child, past, uses)),
+        _ => expr.children().into_iter().for_each(|child| collect(child, past, uses)),
     }
 }
 
@@ -108,29 +109,13 @@ pub fn is_condition(expr: &Expr) -> bool {
             }
         }
         ExprKind::Call(call) if matches!(call.name(), "absent" | "absent_over_time") => true,
-        _ => children(expr).into_iter().any(is_condition),
-    }
-}
-
-/// The expressions directly below one.
-pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
-    match &expr.kind {
-        ExprKind::Number(_)
-        | ExprKind::Text(_)
-        | ExprKind::Bytes(_)
-        | ExprKind::Selector(_)
-        | ExprKind::Range { .. } => Vec::new(),
-        ExprKind::Subquery(query) => vec![&query.expr],
-        ExprKind::Call(call) => call.args.iter().collect(),
-        ExprKind::Aggregate(aggregation) => aggregation.param.iter().chain([&aggregation.expr]).collect(),
-        ExprKind::Binary(operation) => vec![&operation.left, &operation.right],
-        ExprKind::Negate(inner) | ExprKind::Paren(inner) => vec![inner],
+        _ => expr.children().into_iter().any(is_condition),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Value, evaluate, parse};
+    use super::super::{Value, evaluate, parse, parse_any};
     use super::*;
     use crate::model::{Labels, MatchOp, Sample, TargetId};
     use crate::store::{Origin, Store};
@@ -138,7 +123,7 @@ mod tests {
     #[test]
     fn finds_selectors_and_how_far_they_look() {
         let check = |source: &str, want: &[(&str, u64, u64)]| {
-            let found: Vec<_> = selectors(&parse(source).unwrap())
+            let found: Vec<_> = selectors(&parse_any(source).unwrap())
                 .iter()
                 .map(|used| (used.matchers[0].value.to_string(), used.reach.as_secs() / 60, used.window.as_secs() / 60))
                 .collect();
@@ -152,6 +137,7 @@ mod tests {
         check("a offset -3m", &[("a", 2, 0)]);
         check("max_over_time(rate(a[5m])[1h:] offset 2h)", &[("a", 185, 185)]);
         check("max_over_time(up[1h:1m])", &[("up", 65, 60)]);
+        check("rate(a[30m] anchored)", &[("a", 35, 30)]);
         check("a offset -20m", &[("a", 0, 0)]);
         check("max_over_time((a offset -20m)[1h:])", &[("a", 45, 40)]);
         check("max_over_time(a[10m*3:step()+1m] offset (1h-30m))", &[("a", 65, 60)]);
