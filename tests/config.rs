@@ -172,7 +172,7 @@ fn the_configuration_of_enova_loads() {
         ]
     );
     let Receiver::Slack(slack) = &config.receivers[0].1 else { panic!("{:?}", config.receivers[0]) };
-    assert_eq!((slack.api_url.as_str(), slack.channel.as_str()), ("https://slack.com/api", "#enova-alerts"));
+    assert_eq!((slack.api_url.as_str(), slack.channel.source()), ("https://slack.com/api", "#enova-alerts"));
     assert_eq!(slack.token.as_str(), "receivers[slack].slack_configs[0].bot_token");
     let Receiver::PagerDuty(pagerduty) = &config.receivers[2].1 else { panic!("{:?}", config.receivers[2]) };
     assert_eq!(pagerduty.url, "https://events.pagerduty.com/v2/enqueue");

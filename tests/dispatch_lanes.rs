@@ -26,7 +26,7 @@ struct Story {
 impl Story {
     /// The engine with all routes but to this receiver, of which it keeps the integrations that `keep` names.
     fn new(receiver: &str, keep: &[IntegrationKind]) -> Self {
-        let whole = spec(false);
+        let whole = spec(0);
         let is_kept = |id: &IntegrationId| id.receiver.as_str() == receiver && keep.contains(&id.kind);
         let receivers: Vec<(IntegrationId, Receiver)> =
             whole.receivers.iter().filter(|(id, _)| is_kept(id)).cloned().collect();

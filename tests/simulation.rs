@@ -1,5 +1,5 @@
 //! Seeded days of the engine among receivers that refuse, hang, lose answers and lose messages, with restarts at any
-//! moment and edits of the configuration in between.
+//! moment, reloads, and edits of the configuration that rename, move and remove receivers and routes.
 //!
 //! After every step, what was committed restores to the very same engine, everything in flight is in flight, and
 //! everything that waits has its moment. A thing that was delivered is not told again without a reason, a rollback is
@@ -23,7 +23,7 @@ mod spec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use atalaya::dispatch::{DeliveryState, LaneKey, Sending};
+use atalaya::dispatch::{DeliveryState, Sending};
 use atalaya::engine::{Effect, Engine, EngineRows, EngineSpec, Event, Note, Record, Step};
 use atalaya::evaluator::{Answer, InstanceChange, Reading, Transitions};
 use atalaya::model::{
@@ -34,8 +34,8 @@ use atalaya::rule::{InstanceRow, InstanceState, Transition};
 
 use dice::Dice;
 use journal::Journal;
-use receivers::{Flight, Receivers, content};
-use spec::{alerts, integration, spec};
+use receivers::{Flight, Receivers, Told, content, place, wants_resolved};
+use spec::{EDITS, alerts, integration, spec};
 
 /// How many seeds are played unless said otherwise, and how many events each has.
 const SEEDS: u64 = 60;
@@ -64,9 +64,9 @@ struct Simulation {
     tick_at: Timestamp,
     /// Nobody fails, nobody dies, and no condition changes any more.
     is_calm: bool,
-    is_edited: bool,
-    /// The configuration before and after the edit.
-    specs: [EngineSpec; 2],
+    /// The configurations, and which of them holds.
+    specs: [EngineSpec; EDITS],
+    edit: usize,
     engine: Engine,
     journal: Journal,
     conditions: Vec<Condition>,
@@ -81,12 +81,14 @@ struct Simulation {
     batch: Step,
     /// Deliveries that ended well, on disk.
     closed: BTreeSet<DeliveryId>,
-    /// What was last delivered to a lane, on disk, as long as there is no doubt about it.
-    known: BTreeMap<LaneKey, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
+    /// What was last delivered somewhere, on disk, as long as there is no doubt about it.
+    known: BTreeMap<Told, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
+    /// What each delivery told, and where.
+    told: BTreeMap<DeliveryId, Told>,
     /// The claims of each episode that is not over.
     claims: BTreeMap<(IntegrationId, Labels), BTreeSet<RollbackId>>,
-    /// Lanes of notices that were given up.
-    given_up: BTreeSet<LaneKey>,
+    /// Notices that were given up, and where.
+    given_up: BTreeSet<Told>,
 }
 
 #[expect(clippy::unwrap_used, reason = "part of a test")]
@@ -98,9 +100,9 @@ impl Simulation {
             now,
             tick_at: now,
             is_calm: false,
-            is_edited: false,
-            specs: [spec(false), spec(true)],
-            engine: Engine::restore(spec(false), EngineRows::default()),
+            specs: std::array::from_fn(spec),
+            edit: 0,
+            engine: Engine::restore(spec(0), EngineRows::default()),
             journal: Journal::default(),
             conditions: alerts().into_iter().map(|labels| Condition { labels, holds: false }).collect(),
             firing: BTreeMap::new(),
@@ -111,6 +113,7 @@ impl Simulation {
             batch: Step::default(),
             closed: BTreeSet::new(),
             known: BTreeMap::new(),
+            told: BTreeMap::new(),
             claims: BTreeMap::new(),
             given_up: BTreeSet::new(),
         };
@@ -119,11 +122,7 @@ impl Simulation {
     }
 
     fn spec(&self) -> &EngineSpec {
-        &self.specs[usize::from(self.is_edited)]
-    }
-
-    fn wants_resolved(&self, integration: &IntegrationId) -> bool {
-        self.spec().receivers.iter().any(|(id, receiver)| id == integration && receiver.send_resolved())
+        &self.specs[self.edit]
     }
 
     /// Goes on to whatever comes next.
@@ -144,10 +143,35 @@ impl Simulation {
         }
     }
 
+    /// Takes another configuration.
+    fn edit(&mut self) {
+        self.edit = usize::try_from(self.dice.below(EDITS as u64)).unwrap();
+    }
+
+    /// Goes on with another configuration, while everything is under way.
+    fn reload(&mut self) {
+        self.edit();
+        let spec = self.spec().clone();
+        let before = self.engine.rows().dispatch.groups;
+        let step = self.engine.reload(self.now, spec);
+        for group in self.engine.dispatch().groups() {
+            let same = before.iter().find(|row| row.key == group.row.key && row.next_flush_at > self.now);
+            assert!(
+                same.is_none_or(|row| row.next_flush_at == group.row.next_flush_at),
+                "a timer of {} moved",
+                group.row.key
+            );
+        }
+        self.take(step);
+    }
+
     fn tick(&mut self) {
         self.tick_at = self.now + TICK;
         if !self.is_calm {
             self.change_the_world();
+            if self.dice.percent(3) {
+                self.reload();
+            }
         }
         let mut transitions = Transitions { at: self.now, ..Transitions::default() };
         for at in 0..self.conditions.len() {
@@ -230,6 +254,11 @@ impl Simulation {
     /// process dies on the way.
     fn step(&mut self, event: Event) {
         let step = self.engine.handle(self.now, event);
+        self.take(step);
+    }
+
+    /// Carries a step out, alone or together with the next.
+    fn take(&mut self, step: Step) {
         self.check_decisions(&step);
         self.batch.append(step);
         if !self.is_calm && self.dice.percent(20) {
@@ -272,7 +301,9 @@ impl Simulation {
             }
         }
         self.batch = Step::default();
-        self.is_edited ^= self.dice.percent(20);
+        if self.dice.percent(20) {
+            self.edit();
+        }
         let downtime_s = if self.dice.percent(20) { 7200 } else { 20 };
         self.now = self.now + self.dice.seconds(downtime_s);
         self.tick_at = self.now + TICK;
@@ -302,6 +333,8 @@ impl Simulation {
 
     fn send(&mut self, sending: &Sending) {
         let delivery = self.engine.dispatch().delivery(&sending.delivery).unwrap().clone();
+        let told = self.receivers.told(&delivery.lane.subject, sending);
+        self.told.insert(delivery.id.clone(), told.clone());
         assert!(!self.closed.contains(&delivery.id), "{} was delivered already", delivery.id);
         match &delivery.notification {
             Notification::Rollback(claim) => {
@@ -312,8 +345,8 @@ impl Simulation {
                 assert_eq!(sending.integration.kind, IntegrationKind::Slack, "only an edit in place disturbs nobody");
             }
             Notification::Group(group) if sending.attempt == 1 && group.reason != NotifyReason::Repeat => {
-                let is_same = self.known.get(&delivery.lane) == Some(&content(&delivery.notification));
-                assert!(!is_same, "{} is told the same again: {}", delivery.lane, group.reason.as_str());
+                let is_same = self.known.get(&told) == Some(&content(&delivery.notification));
+                assert!(!is_same, "{:?} is told the same again: {}", told, group.reason.as_str());
             }
             Notification::Group(_) | Notification::Notice(_) => {}
         }
@@ -332,22 +365,24 @@ impl Simulation {
                 Record::Note(Note::EpisodeEnded { integration, key, .. }) => {
                     self.claims.remove(&(integration.clone(), key.clone()));
                 }
-                Record::Note(Note::Delivered { delivery, integration, subject, .. }) => {
+                Record::Note(Note::Delivered { delivery, .. }) => {
                     self.closed.insert(delivery.clone());
-                    let lane = LaneKey { subject: subject.clone(), integration: integration.clone() };
-                    if let (true, Some(told)) = (self.wants_resolved(integration), self.receivers.last(&lane)) {
-                        self.known.insert(lane, told);
+                    let told = self.told[delivery].clone();
+                    if let (true, Some(content)) = (wants_resolved(&told.1), self.receivers.last(&told)) {
+                        self.known.insert(told, content);
                     }
                 }
-                Record::Note(Note::Undeliverable { integration, subject, .. }) => {
-                    let lane = LaneKey { subject: subject.clone(), integration: integration.clone() };
-                    self.known.remove(&lane);
+                Record::Note(Note::Undeliverable { delivery, subject, .. }) => {
+                    let told = self.told.get(delivery).cloned();
+                    if let Some(told) = &told {
+                        self.known.remove(told);
+                    }
                     if let Some(id) = subject.strip_prefix("rollback:") {
                         let notice = format!("notice:rollback-failed:{id}");
                         let lanes = self.engine.rows().dispatch.lanes;
                         assert!(lanes.iter().any(|lane| lane.key.subject == notice), "nobody hears that {id} failed");
                     } else if subject.starts_with("notice:") {
-                        self.given_up.insert(lane);
+                        self.given_up.extend(told);
                     }
                 }
                 _ => {}
@@ -395,9 +430,11 @@ impl Simulation {
             for route in self.engine.dispatch().routes(&alert.labels) {
                 let subject = route.group_key(&route.group_labels(&alert.labels)).to_string();
                 for integration in self.engine.dispatch().integrations(&route.receiver) {
-                    let lane = LaneKey { subject: subject.clone(), integration };
-                    let knows = self.receivers.believes_firing(&lane, alert.fingerprint());
-                    assert_eq!(knows, Some(true), "{lane} does not know that {} fires", alert.labels);
+                    let receivers = &self.spec().receivers;
+                    let receiver = receivers.iter().find(|(id, _)| *id == integration).map(|(_, receiver)| receiver);
+                    let told = (subject.clone(), place(receiver.unwrap()));
+                    let knows = self.receivers.believes_firing(&told, alert.fingerprint());
+                    assert_eq!(knows, Some(true), "{told:?} does not know that {} fires", alert.labels);
                 }
             }
         }
@@ -405,9 +442,9 @@ impl Simulation {
 
     /// Whoever heard that something fires has heard that it does no more.
     fn check_nobody_is_left_hanging(&self) {
-        for (lane, prints) in self.receivers.hanging() {
-            let is_over = !self.wants_resolved(&lane.integration) || self.given_up.contains(lane);
-            assert!(is_over, "{lane} was left hanging with {prints:?}");
+        for (told, prints) in self.receivers.hanging() {
+            let is_over = !wants_resolved(&told.1) || self.given_up.contains(told);
+            assert!(is_over, "{told:?} was left hanging with {prints:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The whole: each part is checked by itself, then whether they fit together.
 
-use crate::dispatch::RouteSpec;
+use crate::dispatch::{ForwardSpec, RouteSpec};
 use crate::model::{Compat, Problems};
 
 use super::place::{Sheet, Spot};
@@ -8,7 +8,7 @@ use super::raw::RawMain;
 use super::rule_options::{RuleOptions, Sources};
 use super::secret::SecretList;
 use super::value::word;
-use super::{Config, RawConfig, global, lint, receivers, route, rules, scrape, source, store};
+use super::{Config, RawConfig, alerting, global, lint, receivers, route, rules, scrape, source, store};
 
 impl RawConfig {
     /// The configuration, or everything that is wrong with it: first the file itself, then each rule file.
@@ -19,8 +19,10 @@ impl RawConfig {
         let main = main.unwrap_or_default();
         let raw_global = main.global.clone().unwrap_or_default();
         let global = global::global(&mut sheet, &raw_global);
-        let receivers =
-            receivers::receivers(&mut sheet, main.receivers.as_deref().unwrap_or_default(), &global, &directory);
+        let compat = [("default", Compat::Default), ("strict", Compat::Strict)];
+        let compat = word(&mut sheet, "compat", main.compat.as_ref(), &compat).unwrap_or_default();
+        let raw_receivers = main.receivers.as_deref().unwrap_or_default();
+        let receivers = receivers::receivers(&mut sheet, raw_receivers, (&global, &raw_global), compat, &directory);
         let route = match &main.route {
             Some(route) => {
                 let before = sheet.count();
@@ -33,7 +35,7 @@ impl RawConfig {
             None => RouteSpec::default(),
         };
         let mut secrets = SecretList { directory: &directory, secrets: receivers.secrets };
-        let mut clients = Vec::new();
+        let mut clients = receivers.clients;
         let mut context = scrape::Context::new(&mut sheet, &raw_global, &global, &mut secrets, &mut clients);
         let mut scrape = Vec::new();
         context.jobs(&mut sheet, main.scrape_configs.as_deref().unwrap_or_default(), &mut scrape);
@@ -42,13 +44,13 @@ impl RawConfig {
             context.in_directory(directory).jobs(&mut file.sheet, &jobs, &mut scrape);
         }
         secrets.directory = &directory;
+        let raw_alerting = main.alerting.clone().unwrap_or_default();
+        let alerting = alerting::alerting(&mut sheet, &raw_alerting, &mut secrets, &mut clients);
         let raw_source = main.source.clone().unwrap_or_default();
         let sources = source::sources(&mut sheet, &raw_source, global.evaluation_interval, &mut secrets, &mut clients);
         let secrets = secrets.secrets;
         let listen = global::web(&mut sheet, &main.web.clone().unwrap_or_default());
         let state_dir = global::state(&mut sheet, &main.state.clone().unwrap_or_default(), &directory);
-        let compat = [("default", Compat::Default), ("strict", Compat::Strict)];
-        let compat = word(&mut sheet, "compat", main.compat.as_ref(), &compat).unwrap_or_default();
         let store = store::store(&mut sheet, &main.store.clone().unwrap_or_default());
         let raw_options = main.rule_options.as_deref().unwrap_or_default();
         let options = RuleOptions::check(&mut sheet, raw_options, &Sources::default(), &directory);
@@ -86,6 +88,11 @@ impl RawConfig {
             state_dir,
             store,
             compat,
+            alertmanagers: ForwardSpec {
+                alertmanagers: alerting.alertmanagers,
+                relabel: alerting.relabel,
+                ..ForwardSpec::default()
+            },
             lints: Vec::new(),
         };
         if !problems.is_empty() {

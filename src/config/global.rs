@@ -8,6 +8,7 @@ use crate::model::Labels;
 
 use super::place::Sheet;
 use super::raw::{RawGlobal, RawState, RawWeb, Text};
+use super::slack::is_hook;
 use super::value::{duration, http_url, labels, positive_duration, secret_url};
 
 /// Slack's Web API.
@@ -64,18 +65,14 @@ pub(super) fn global(sheet: &mut Sheet, raw: &RawGlobal) -> Global {
     }
 }
 
-/// The base URL of Slack's Web API. Alertmanager's setting of this name takes an incoming webhook.
-pub(super) fn slack_api_url(sheet: &mut Sheet, path: &str, text: &Text) -> Option<String> {
-    let url = secret_url(sheet, path, text)?;
-    if url.contains("/services/") || url.contains("/workflows/") {
-        let problem = sheet.note_unseen(text, path, "incoming webhooks of Slack are not supported yet");
-        problem.hint = Some(format!(
-            "use `channel` and `bot_token`: with a bot's token we can update a message when its alerts resolve; this \
-             URL is the base of the Web API, `{SLACK_API_URL}` unless you say otherwise"
-        ));
+/// The base URL of Slack's Web API, if that is what the setting holds: Alertmanager's setting of this name takes an
+/// incoming webhook.
+fn slack_api_url(sheet: &mut Sheet, path: &str, text: &Text) -> Option<String> {
+    let is_reference = text.value.contains("${");
+    if is_reference || is_hook(&text.value) {
         return None;
     }
-    Some(without_final_slash(url))
+    secret_url(sheet, path, text).map(without_final_slash)
 }
 
 fn without_final_slash(url: String) -> String {

@@ -36,7 +36,11 @@ mod source;
 mod rollback;
 mod secret;
 
+mod alerting;
+mod pagerduty;
 mod receivers;
+mod slack;
+mod templates;
 mod route;
 
 mod check;
@@ -45,6 +49,7 @@ mod lint_expression;
 
 mod shown;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -83,6 +88,8 @@ pub struct Config {
     pub route: RouteSpec,
     /// Every integration of every receiver.
     pub receivers: Vec<(IntegrationId, Receiver)>,
+    /// Where alerts are forwarded to.
+    pub alertmanagers: ForwardSpec,
     /// What may be rolled back, and when.
     pub rollbacks: Vec<RollbackSpec>,
     /// Where the secrets come from that the receivers name.
@@ -151,6 +158,18 @@ impl Config {
         self.route.receiver.is_some()
     }
 
+    /// How often the alerts of each name are evaluated, the slowest of their groups.
+    fn intervals(&self) -> BTreeMap<String, Duration> {
+        let mut intervals = BTreeMap::new();
+        for group in &self.groups {
+            for alert in group.alerts() {
+                let interval = intervals.entry(alert.name.clone()).or_insert(group.interval);
+                *interval = group.interval.max(*interval);
+            }
+        }
+        intervals
+    }
+
     /// What the engine needs of it.
     pub fn engine_spec(&self) -> EngineSpec {
         EngineSpec {
@@ -158,7 +177,7 @@ impl Config {
             receivers: self.receivers.clone(),
             origins: self.secrets.iter().map(|(name, source)| (name.clone(), source.origin())).collect(),
             rollbacks: self.rollbacks.clone(),
-            alertmanagers: ForwardSpec::default(),
+            alertmanagers: ForwardSpec { intervals: self.intervals(), ..self.alertmanagers.clone() },
             compat: self.compat,
             external_labels: self.external_labels.clone(),
             external_url: self.external_url.clone(),

@@ -85,9 +85,10 @@ settings! {
         rule_options "rule_options": Vec<Spanned<RawRuleOptions>>,
         store "store": RawStore,
         compat "compat": Text,
+        alerting "alerting": RawAlerting,
     }
     not_yet {
-        alerting remote_read remote_write otlp storage tracing runtime
+        remote_read remote_write otlp storage tracing runtime
         inhibit_rules mute_time_intervals time_intervals templates event_recorder
         slo_files rollout_files heartbeat schedules
     }
@@ -103,6 +104,8 @@ settings! {
         external_labels "external_labels": Pairs,
         external_url "external_url": Text,
         slack_api_url "slack_api_url": Text,
+        slack_api_url_file "slack_api_url_file": Text,
+        http_config "http_config": RawHttpConfig,
         pagerduty_url "pagerduty_url": Text,
         scrape_protocols "scrape_protocols": Vec<Text>,
         extra_scrape_metrics "extra_scrape_metrics": bool,
@@ -119,9 +122,9 @@ settings! {
     not_yet {
         query_log_file scrape_failure_log_file scrape_native_histograms
         convert_classic_histograms_to_nhcb always_scrape_classic_histograms
-        resolve_timeout http_config smtp_from smtp_hello smtp_smarthost smtp_auth_username smtp_auth_password
+        resolve_timeout smtp_from smtp_hello smtp_smarthost smtp_auth_username smtp_auth_password
         smtp_auth_password_file smtp_auth_secret smtp_auth_secret_file smtp_auth_identity smtp_require_tls
-        smtp_tls_config smtp_force_implicit_tls slack_api_url_file slack_app_token slack_app_token_file slack_app_url
+        smtp_tls_config smtp_force_implicit_tls slack_app_token slack_app_token_file slack_app_url
         opsgenie_api_url opsgenie_api_key opsgenie_api_key_file wechat_api_url wechat_api_secret wechat_api_secret_file
         wechat_api_corp_id victorops_api_url victorops_api_key victorops_api_key_file telegram_api_url
         telegram_bot_token telegram_bot_token_file webex_api_url jira_api_url rocketchat_api_url rocketchat_token
@@ -290,50 +293,177 @@ settings! {
 settings! {
     /// A Slack channel.
     RawSlack in "in an entry of `slack_configs`" {
+        id "id": Text,
         channel "channel": Text,
         bot_token "bot_token": Text,
         bot_token_file "bot_token_file": Text,
+        app_token "app_token": Text,
+        app_token_file "app_token_file": Text,
+        app_url "app_url": Text,
         api_url "api_url": Text,
+        api_url_file "api_url_file": Text,
         send_resolved "send_resolved": bool,
+        update_message "update_message": Spanned<bool>,
         timeout "timeout": Text,
+        http_config "http_config": RawHttpConfig,
+        username "username": Text,
+        color "color": Text,
+        title "title": Text,
+        title_link "title_link": Text,
+        pretext "pretext": Text,
+        text "text": Text,
+        message_text "message_text": Text,
+        fields "fields": Vec<Spanned<RawSlackField>>,
+        short_fields "short_fields": bool,
+        footer "footer": Text,
+        fallback "fallback": Text,
+        callback_id "callback_id": Text,
+        icon_emoji "icon_emoji": Text,
+        icon_url "icon_url": Text,
+        image_url "image_url": Text,
+        thumb_url "thumb_url": Text,
+        link_names "link_names": bool,
+        mrkdwn_in "mrkdwn_in": Vec<Text>,
+        actions "actions": Vec<Spanned<RawSlackAction>>,
     }
-    not_yet {
-        http_config api_url_file app_token app_token_file app_url username color title title_link pretext text
-        message_text fields short_fields footer fallback callback_id icon_emoji icon_url image_url thumb_url link_names
-        mrkdwn_in actions update_message
+}
+
+settings! {
+    /// A name with a value.
+    RawSlackField in "in an entry of `fields`" {
+        title "title": Text,
+        value "value": Text,
+        short "short": bool,
+    }
+}
+
+settings! {
+    /// A button.
+    RawSlackAction in "in an entry of `actions`" {
+        kind "type": Text,
+        text "text": Text,
+        url "url": Text,
+        style "style": Text,
+        confirm "confirm": Spanned<RawSlackConfirm>,
+    }
+    not_yet { name value }
+}
+
+settings! {
+    /// What asks whether a button was meant.
+    RawSlackConfirm in "in the `confirm` of an action" {
+        text "text": Text,
+        title "title": Text,
+        ok_text "ok_text": Text,
+        dismiss_text "dismiss_text": Text,
     }
 }
 
 settings! {
     /// A PagerDuty service.
     RawPagerDuty in "in an entry of `pagerduty_configs`" {
+        id "id": Text,
         routing_key "routing_key": Text,
         routing_key_file "routing_key_file": Text,
+        service_key "service_key": Text,
+        service_key_file "service_key_file": Text,
         url "url": Text,
         send_resolved "send_resolved": bool,
         timeout "timeout": Text,
+        http_config "http_config": RawHttpConfig,
+        client "client": Text,
+        client_url "client_url": Text,
+        description "description": Text,
+        severity "severity": Text,
+        class "class": Text,
+        component "component": Text,
+        group "group": Text,
+        source "source": Text,
+        details "details": Pairs,
+        images "images": Vec<Spanned<RawPagerDutyImage>>,
+        links "links": Vec<Spanned<RawPagerDutyLink>>,
     }
-    not_yet {
-        http_config service_key service_key_file client client_url description details images links severity class
-        component group source
+}
+
+settings! {
+    /// A picture.
+    RawPagerDutyImage in "in an entry of `images`" {
+        src "src": Text,
+        href "href": Text,
+        alt "alt": Text,
+    }
+}
+
+settings! {
+    /// A link.
+    RawPagerDutyLink in "in an entry of `links`" {
+        href "href": Text,
+        text "text": Text,
     }
 }
 
 settings! {
     /// Anything that understands Alertmanager's webhook.
     RawWebhook in "in an entry of `webhook_configs`" {
+        id "id": Text,
         url "url": Text,
         url_file "url_file": Text,
         send_resolved "send_resolved": bool,
         max_alerts "max_alerts": Spanned<u32>,
         timeout "timeout": Text,
+        http_config "http_config": RawHttpConfig,
     }
-    not_yet { http_config payload }
+    not_yet { payload }
+}
+
+settings! {
+    /// The Alertmanagers that alerts are forwarded to.
+    RawAlerting in "under `alerting`" {
+        alert_relabel_configs "alert_relabel_configs": Vec<Spanned<RawRelabel>>,
+        alertmanagers "alertmanagers": Vec<Spanned<RawAlertmanager>>,
+    }
+    not_yet { alert_resend_delay }
+}
+
+settings! {
+    /// Alertmanagers that are reached alike.
+    RawAlertmanager in "in an entry of `alertmanagers`" {
+        static_configs "static_configs": Vec<Spanned<RawStaticConfig>>,
+        scheme "scheme": Text,
+        path_prefix "path_prefix": Text,
+        timeout "timeout": Text,
+        api_version "api_version": Text,
+        relabel_configs "relabel_configs": Vec<Spanned<RawRelabel>>,
+        alert_relabel_configs "alert_relabel_configs": Vec<Spanned<RawRelabel>>,
+        basic_auth "basic_auth": Spanned<RawBasicAuth>,
+        authorization "authorization": Spanned<RawAuthorization>,
+        bearer_token "bearer_token": Text,
+        bearer_token_file "bearer_token_file": Text,
+        oauth2 "oauth2": Spanned<RawOAuth2>,
+        tls_config "tls_config": Spanned<RawTlsConfig>,
+        http_headers "http_headers": Named<RawHttpHeader>,
+        follow_redirects "follow_redirects": bool,
+        enable_http2 "enable_http2": bool,
+        proxy_url "proxy_url": Text,
+        no_proxy "no_proxy": Text,
+        proxy_from_environment "proxy_from_environment": Spanned<bool>,
+        proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
+    }
+    not_yet {
+        sigv4 azuread
+        aws_sd_configs azure_sd_configs consul_sd_configs digitalocean_sd_configs dns_sd_configs docker_sd_configs
+        dockerswarm_sd_configs ec2_sd_configs eureka_sd_configs file_sd_configs gce_sd_configs hetzner_sd_configs
+        http_sd_configs ionos_sd_configs kubernetes_sd_configs kuma_sd_configs lightsail_sd_configs linode_sd_configs
+        marathon_sd_configs nerve_sd_configs nomad_sd_configs openstack_sd_configs ovhcloud_sd_configs
+        puppetdb_sd_configs scaleway_sd_configs serverset_sd_configs stackit_sd_configs triton_sd_configs
+        uyuni_sd_configs vultr_sd_configs
+    }
 }
 
 settings! {
     /// What carries out rollbacks, and when it is asked to.
     RawRollback in "in an entry of `rollback_configs`" {
+        id "id": Text,
         url "url": Text,
         url_file "url_file": Text,
         secret "secret": Text,
@@ -343,8 +473,8 @@ settings! {
         cooldown "cooldown": Text,
         deadline "deadline": Text,
         timeout "timeout": Text,
+        http_config "http_config": RawHttpConfig,
     }
-    not_yet { http_config }
 }
 
 settings! {
@@ -542,7 +672,14 @@ pub(super) const KNOWN: &[Known] = &[
     RawRoute::KNOWN,
     RawReceiver::KNOWN,
     RawSlack::KNOWN,
+    RawSlackField::KNOWN,
+    RawSlackAction::KNOWN,
+    RawSlackConfirm::KNOWN,
     RawPagerDuty::KNOWN,
+    RawPagerDutyImage::KNOWN,
+    RawPagerDutyLink::KNOWN,
+    RawAlerting::KNOWN,
+    RawAlertmanager::KNOWN,
     RawWebhook::KNOWN,
     RawRollback::KNOWN,
     RawWeb::KNOWN,

@@ -60,7 +60,7 @@ pub(super) fn source(sheet: &mut Sheet, setting: Setting<'_>, directory: &Path) 
         }
         (None, None) => {
             let variable = match name {
-                "bot_token" => "SLACK_BOT_TOKEN",
+                "bot_token" | "app_token" => "SLACK_BOT_TOKEN",
                 "routing_key" => "PAGERDUTY_ROUTING_KEY",
                 "secret" => "ROLLBACK_WEBHOOK_SECRET",
                 _ => "WEBHOOK_URL",

@@ -223,7 +223,7 @@ fn told(value: Option<&impl fmt::Display>) -> String {
 pub(super) fn loaded(config: &Config, shown: String, at: Timestamp) -> Loaded {
     let sources = config.apis.iter().map(|api| (api.name.to_string(), api.url.origin().ascii_serialization()));
     let alertmanagers = config.engine_spec().alertmanagers.alertmanagers;
-    let alertmanagers = alertmanagers.into_iter().filter_map(|(_, alertmanager)| match alertmanager.url {
+    let alertmanagers = alertmanagers.into_iter().filter_map(|it| match it.alertmanager.url {
         Endpoint::Plain(url) => Some(url),
         Endpoint::Secret(_) => None,
     });

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::{Alert, AlertStatus, DeliveryId, Fingerprint, IntegrationId, Labels, Timestamp};
+use crate::model::{
+    Alert, AlertStatus, DeliveryId, Fingerprint, IntegrationId, Labels, RelabelRule, Timestamp, relabel,
+};
 use crate::receiver::{Alertmanager, FORWARD_ALERTS_MAX, ForwardedAlert, Outcome, Reply};
 
 use super::delivery::hex;
@@ -31,7 +33,9 @@ const QUEUE_ALERTS_MAX: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct ForwardSpec {
     /// The Alertmanagers, each of which hears of every alert.
-    pub alertmanagers: Vec<(IntegrationId, Alertmanager)>,
+    pub alertmanagers: Vec<ForwardTarget>,
+    /// What is made of an alert's labels before it leaves.
+    pub relabel: Vec<RelabelRule>,
     /// How often the rules of this alert's name are evaluated, the slowest of them.
     pub intervals: BTreeMap<String, Duration>,
     /// After what time an unchanged alert is sent again.
@@ -40,8 +44,19 @@ pub struct ForwardSpec {
 
 impl Default for ForwardSpec {
     fn default() -> Self {
-        Self { alertmanagers: Vec::new(), intervals: BTreeMap::new(), resend_delay: RESEND_DELAY }
+        Self { alertmanagers: Vec::new(), relabel: Vec::new(), intervals: BTreeMap::new(), resend_delay: RESEND_DELAY }
     }
+}
+
+/// An Alertmanager that alerts are forwarded to.
+#[derive(Clone, Debug)]
+pub struct ForwardTarget {
+    /// Which.
+    pub id: IntegrationId,
+    /// It.
+    pub alertmanager: Alertmanager,
+    /// What is made of an alert's labels for it, after what is made for all.
+    pub relabel: Vec<RelabelRule>,
 }
 
 /// An Alertmanager as the outside may look at it.
@@ -92,6 +107,7 @@ struct Known {
 #[derive(Debug)]
 struct Queue {
     alertmanager: Alertmanager,
+    relabel: Vec<RelabelRule>,
     order: VecDeque<Fingerprint>,
     waiting: BTreeMap<Fingerprint, ForwardedAlert>,
     flight: Option<Flight>,
@@ -134,14 +150,16 @@ impl Forward {
     /// Goes on with another configuration: an Alertmanager that is new hears of everything at once, one that is gone of
     /// nothing any more.
     pub fn reload(&mut self, spec: ForwardSpec, now: Timestamp) {
-        let ids: BTreeSet<&IntegrationId> = spec.alertmanagers.iter().map(|(id, _)| id).collect();
+        let ids: BTreeSet<&IntegrationId> = spec.alertmanagers.iter().map(|target| &target.id).collect();
         self.queues.retain(|id, _| ids.contains(id));
         let mut added = Vec::new();
-        for (id, alertmanager) in &spec.alertmanagers {
+        for ForwardTarget { id, alertmanager, relabel } in &spec.alertmanagers {
             match self.queues.get_mut(id) {
-                Some(queue) if queue.alertmanager.url == alertmanager.url => queue.alertmanager = alertmanager.clone(),
+                Some(queue) if queue.alertmanager.url == alertmanager.url => {
+                    (queue.alertmanager, queue.relabel) = (alertmanager.clone(), relabel.clone());
+                }
                 _ => {
-                    self.queues.insert(id.clone(), Queue::new(alertmanager.clone()));
+                    self.queues.insert(id.clone(), Queue::new(alertmanager.clone(), relabel.clone()));
                     added.push(id.clone());
                 }
             }
@@ -150,7 +168,7 @@ impl Forward {
         for id in added {
             for (print, known) in &self.known {
                 let alert = forwarded(&self.spec, &known.alert, now);
-                if let Some(queue) = self.queues.get_mut(&id) {
+                if let (Some(alert), Some(queue)) = (alert, self.queues.get_mut(&id)) {
                     queue.put(*print, alert);
                 }
             }
@@ -200,7 +218,7 @@ impl Forward {
         let Some(known) = self.known.get_mut(&print) else { return };
         known.due_at = now + resend_period(&self.spec, &known.alert);
         self.timers.insert((known.due_at, print));
-        let alert = forwarded(&self.spec, &known.alert, now);
+        let Some(alert) = forwarded(&self.spec, &known.alert, now) else { return };
         for (id, queue) in &mut self.queues {
             if queue.put(print, alert.clone()) {
                 *self.dropped.entry(id.clone()).or_default() += 1;
@@ -265,9 +283,10 @@ impl Forward {
 }
 
 impl Queue {
-    fn new(alertmanager: Alertmanager) -> Self {
+    fn new(alertmanager: Alertmanager, relabel: Vec<RelabelRule>) -> Self {
         Self {
             alertmanager,
+            relabel,
             order: VecDeque::new(),
             waiting: BTreeMap::new(),
             flight: None,
@@ -281,7 +300,9 @@ impl Queue {
     }
 
     /// Lets an alert wait in place of what waited of it before. Returns whether another one had to go.
-    fn put(&mut self, print: Fingerprint, alert: ForwardedAlert) -> bool {
+    fn put(&mut self, print: Fingerprint, mut alert: ForwardedAlert) -> bool {
+        let Some(labels) = relabel(&alert.labels, &self.relabel) else { return false };
+        alert.labels = labels;
         if self.waiting.insert(print, alert).is_some() {
             return false;
         }
@@ -370,16 +391,18 @@ fn resend_period(spec: &ForwardSpec, alert: &Alert) -> Duration {
     Duration::from_millis(u64::try_from(period).unwrap_or(u64::MAX))
 }
 
-fn forwarded(spec: &ForwardSpec, alert: &Alert, now: Timestamp) -> ForwardedAlert {
+/// An alert as it leaves, unless the configuration keeps it here.
+fn forwarded(spec: &ForwardSpec, alert: &Alert, now: Timestamp) -> Option<ForwardedAlert> {
+    let labels = relabel(&alert.labels, &spec.relabel)?;
     let ends_at = match alert.status {
         AlertStatus::Firing => now + interval_of(spec, alert).max(spec.resend_delay) * BELIEF,
         AlertStatus::Resolved { at } => at,
     };
-    ForwardedAlert {
-        labels: alert.labels.clone(),
+    Some(ForwardedAlert {
+        labels,
         annotations: alert.annotations.clone(),
         starts_at: alert.starts_at,
         ends_at,
         generator_url: alert.generator_url.clone(),
-    }
+    })
 }

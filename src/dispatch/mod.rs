@@ -18,7 +18,7 @@ mod route;
 
 pub use dedup::{Told, needs_update};
 pub use delivery::{Delivery, DeliveryState, Ending, Finished, Lane, LaneKey, backoff};
-pub use forward::{Forward, ForwardSpec, ForwardView, Forwarded, RESEND_DELAY};
+pub use forward::{Forward, ForwardSpec, ForwardTarget, ForwardView, Forwarded, RESEND_DELAY};
 pub use group::{Group, GroupRow, MemberRow};
 pub use join::{Dispatch, DispatchRecord, DispatchRows, DispatchSpec, Sending};
 pub use route::{GroupBy, Route, RouteSpec, RouteTree};

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use atalaya::dispatch::{Delivery, LaneKey, Sending};
+use atalaya::dispatch::{Delivery, Sending};
 use atalaya::model::{
     Alert, DeliveryId, Fingerprint, GroupStatus, IntegrationId, IntegrationKind, Notification, Timestamp,
 };
-use atalaya::receiver::{Reply, Request, SlackCall};
+use atalaya::receiver::{Endpoint, Receiver, Reply, Request, SlackCall, Webhook};
 use serde_json::{Value, json};
 
 use super::dice::Dice;
@@ -15,11 +15,29 @@ use super::dice::Dice;
 /// What a notification says: which alerts fire and which have resolved.
 pub(crate) type Content = (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>);
 
+/// What is told, and at which place: the lanes that lead there may change their names.
+pub(crate) type Told = (String, String);
+
+/// The place that a receiver leads to.
+pub(crate) fn place(receiver: &Receiver) -> String {
+    match receiver {
+        Receiver::Slack(slack) => slack.channel.source().to_owned(),
+        Receiver::PagerDuty(pagerduty) => pagerduty.url.clone(),
+        Receiver::Webhook(Webhook { url: Endpoint::Plain(url), .. }) => url.clone(),
+        _ => String::new(),
+    }
+}
+
+/// Whether those at a place want to hear that alerts have resolved.
+pub(crate) fn wants_resolved(place: &str) -> bool {
+    !place.is_empty() && !place.contains("quiet") && !place.contains("rollback")
+}
+
 /// A request under way.
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(crate) delivery: DeliveryId,
-    lane: LaneKey,
+    pub(crate) told: Told,
     content: Content,
     /// Whether the receiver takes it, whatever we hear of that.
     pub(crate) arrives: bool,
@@ -40,9 +58,9 @@ enum Fate {
 
 #[derive(Debug, Default)]
 pub(crate) struct Receivers {
-    heard: BTreeMap<LaneKey, Vec<Content>>,
-    /// Slack's messages, and which lane each is of.
-    messages: BTreeMap<String, LaneKey>,
+    heard: BTreeMap<Told, Vec<Content>>,
+    /// Slack's messages, and what each tells where.
+    messages: BTreeMap<String, Told>,
     /// Who does not answer, and until when.
     silent: BTreeMap<IntegrationId, Timestamp>,
 }
@@ -78,7 +96,8 @@ impl Receivers {
             Some(dice) => (fate(dice, &sending.request), dice.seconds(10)),
             None => (Fate::Taken, Duration::from_millis(200)),
         };
-        let taken = self.taken(&delivery.lane, sending);
+        let told = self.told(&delivery.lane.subject, sending);
+        let taken = self.taken(&told, sending);
         let is_slack = sending.integration.kind == IntegrationKind::Slack;
         let failed = |why: &str| Reply::Failed { why: why.to_owned() };
         let http = |status, retry_after| Reply::Http { status, retry_after, body: String::new() };
@@ -97,26 +116,45 @@ impl Receivers {
         Flight {
             content: content(&delivery.notification),
             delivery: delivery.id,
-            lane: delivery.lane,
+            told,
             arrives,
             answered_at: now + takes,
             reply,
         }
     }
 
+    /// What a request tells, and where.
+    pub(crate) fn told(&self, subject: &str, sending: &Sending) -> Told {
+        let place = match &sending.request {
+            Request::Http(request) => match &request.url {
+                Endpoint::Plain(url) => url.clone(),
+                Endpoint::Secret(name) => panic!("the URL {name}"),
+            },
+            Request::Slack(request) => match &request.call {
+                SlackCall::Post(post) => post.channel.to_string(),
+                SlackCall::Update(update) => self.messages[&update.ts.to_string()].1.clone(),
+            },
+        };
+        (subject.to_owned(), place)
+    }
+
     /// The answer of a receiver that takes a request.
-    fn taken(&mut self, lane: &LaneKey, sending: &Sending) -> Reply {
+    fn taken(&mut self, told: &Told, sending: &Sending) -> Reply {
         match &sending.request {
             Request::Slack(request) => {
                 let ts = match &request.call {
                     SlackCall::Post(_) => format!("{}.0", self.messages.len() + 1),
                     SlackCall::Update(update) => {
                         let ts = update.ts.to_string();
-                        assert_eq!(self.messages.get(&ts), Some(lane), "an update of another lane's message");
+                        assert_eq!(
+                            self.messages.get(&ts),
+                            Some(told),
+                            "an update of a message that tells something else"
+                        );
                         ts
                     }
                 };
-                self.messages.insert(ts.clone(), lane.clone());
+                self.messages.insert(ts.clone(), told.clone());
                 Reply::SlackDone { channel: "C1".to_owned(), ts }
             }
             Request::Http(request) => {
@@ -129,7 +167,7 @@ impl Receivers {
 
     /// A request has arrived.
     pub(crate) fn hear(&mut self, flight: &Flight) {
-        self.heard.entry(flight.lane.clone()).or_default().push(flight.content.clone());
+        self.heard.entry(flight.told.clone()).or_default().push(flight.content.clone());
     }
 
     /// Someone answers nothing for a while.
@@ -141,26 +179,26 @@ impl Receivers {
         self.silent.clear();
     }
 
-    /// What a lane heard last.
-    pub(crate) fn last(&self, lane: &LaneKey) -> Option<Content> {
-        self.heard.get(lane)?.last().cloned()
+    /// What was heard last.
+    pub(crate) fn last(&self, told: &Told) -> Option<Content> {
+        self.heard.get(told)?.last().cloned()
     }
 
-    /// Whether a lane believes that an alert fires, if it ever heard of it.
-    pub(crate) fn believes_firing(&self, lane: &LaneKey, print: Fingerprint) -> Option<bool> {
-        let heard = self.heard.get(lane)?.iter().rev();
+    /// Whether those at a place believe that an alert fires, if they ever heard of it.
+    pub(crate) fn believes_firing(&self, told: &Told, print: Fingerprint) -> Option<bool> {
+        let heard = self.heard.get(told)?.iter().rev();
         heard
             .filter(|(firing, resolved)| firing.contains(&print) || resolved.contains(&print))
             .map(|it| it.0.contains(&print))
             .next()
     }
 
-    /// The lanes that believe of something that it fires.
-    pub(crate) fn hanging(&self) -> Vec<(&LaneKey, BTreeSet<Fingerprint>)> {
-        let all = self.heard.iter().map(|(lane, heard)| {
+    /// Where it is believed of something that it fires.
+    pub(crate) fn hanging(&self) -> Vec<(&Told, BTreeSet<Fingerprint>)> {
+        let all = self.heard.iter().map(|(told, heard)| {
             let ever: BTreeSet<Fingerprint> = heard.iter().flat_map(|(firing, _)| firing).copied().collect();
-            let still = ever.into_iter().filter(|print| self.believes_firing(lane, *print) == Some(true)).collect();
-            (lane, still)
+            let still = ever.into_iter().filter(|print| self.believes_firing(told, *print) == Some(true)).collect();
+            (told, still)
         });
         all.filter(|(_, still): &(_, BTreeSet<_>)| !still.is_empty()).collect()
     }

@@ -18,11 +18,11 @@ pub(crate) fn integration(receiver: &str, kind: IntegrationKind) -> IntegrationI
     IntegrationId { receiver: ReceiverName::new(receiver), kind, slot: 0.into() }
 }
 
-fn slack(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
+fn slack(receiver: &str, channel: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
     let slack = Slack {
         api_url: "http://slack".into(),
         token: SecretName::new("slack"),
-        channel: Text::constant(format!("#{receiver}")),
+        channel: Text::constant(format!("#{channel}")),
         updates: true,
         texts: SlackTexts::default(),
         send_resolved,
@@ -32,9 +32,9 @@ fn slack(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
     (integration(receiver, IntegrationKind::Slack), Receiver::Slack(slack))
 }
 
-fn pagerduty(receiver: &str) -> (IntegrationId, Receiver) {
+fn pagerduty(receiver: &str, place: &str) -> (IntegrationId, Receiver) {
     let pagerduty = PagerDuty {
-        url: "http://pagerduty".into(),
+        url: format!("http://pagerduty/{place}"),
         routing_key: SecretName::new("key"),
         texts: PagerDutyTexts::default(),
         send_resolved: true,
@@ -44,8 +44,8 @@ fn pagerduty(receiver: &str) -> (IntegrationId, Receiver) {
     (integration(receiver, IntegrationKind::PagerDuty), Receiver::PagerDuty(pagerduty))
 }
 
-fn webhook(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
-    let url = Endpoint::Plain("http://webhook".into());
+fn webhook(receiver: &str, place: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
+    let url = Endpoint::Plain(format!("http://webhook/{place}"));
     let webhook = Webhook { url, send_resolved, max_alerts: 0, timeout: TIMEOUT, client: None };
     (integration(receiver, IntegrationKind::Webhook), Receiver::Webhook(webhook))
 }
@@ -64,31 +64,41 @@ fn route(receiver: &str, matchers: &str) -> RouteSpec {
     }
 }
 
-/// The engine before and after an edit of its configuration: team b's alerts move to other people, one group is split,
-/// and an integration that does not hear of the end goes away. One that does would be left hanging: it cannot be told
-/// any more.
-pub(crate) fn spec(is_edited: bool) -> EngineSpec {
-    let team_b = if is_edited { "pager" } else { "quiet" };
+/// How many configurations there are.
+pub(crate) const EDITS: usize = 4;
+
+/// The engine by one of its configurations. From one to the next team b's alerts move to other people, one group is
+/// split, receivers are renamed, tell at other places and go away.
+pub(crate) fn spec(edit: usize) -> EngineSpec {
+    let team_b = if edit == 1 { "pager" } else { "quiet" };
     let by_service = GroupBy::Labels(vec!["alertname".into(), "service".into()]);
-    let root = RouteSpec {
-        group_by: Some(GroupBy::Labels(vec!["alertname".into()])),
-        routes: vec![
-            RouteSpec { continue_matching: true, group_wait: Some(Duration::ZERO), ..route("canary", "canary=yes") },
-            RouteSpec { group_by: is_edited.then_some(by_service), ..route("pager", "team=a") },
-            route(team_b, "team=b"),
-        ],
-        ..route("chat", "")
-    };
+    // A receiver with another name at the same places, and one with the same name at others.
+    let chat = if edit == 2 { "talk" } else { "chat" };
+    let pager = if edit == 3 { "pager-2" } else { "pager" };
+    let mut routes = vec![
+        RouteSpec { continue_matching: true, group_wait: Some(Duration::ZERO), ..route("canary", "canary=yes") },
+        RouteSpec { group_by: (edit == 1).then_some(by_service), ..route("pager", "team=a") },
+    ];
+    if edit != 2 {
+        routes.push(route(team_b, "team=b"));
+    }
+    let root = RouteSpec { group_by: Some(GroupBy::Labels(vec!["alertname".into()])), routes, ..route(chat, "") };
     let mut receivers = vec![
-        slack("chat", true),
-        slack("pager", true),
-        pagerduty("pager"),
-        webhook("pager", true),
-        webhook("quiet", false),
-        pagerduty("canary"),
+        slack(chat, "chat", true),
+        slack("pager", pager, true),
+        pagerduty("pager", pager),
+        webhook("pager", "pager", true),
+        webhook("quiet", "quiet", false),
+        pagerduty("canary", "canary"),
         rollback("canary"),
     ];
-    receivers.extend((!is_edited).then(|| slack("quiet", false)));
+    match edit {
+        0 => receivers.push(slack("quiet", "quiet", false)),
+        // The entry goes away, and another one comes.
+        2 => receivers[3] = webhook("pager", "pager-3", true),
+        3 => receivers.retain(|(id, _)| *id != integration("pager", IntegrationKind::Webhook)),
+        _ => {}
+    }
     EngineSpec {
         route: root,
         receivers,
