@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{METRIC_NAME, MatchOp};
-use crate::promql::{Aggregation, Expr, ExprKind, Grouping, SelectorUse, Span, selectors};
+use crate::promql::{Aggregation, Expr, ExprKind, Grouping, LengthKind, SelectorUse, Span, selectors};
 
 /// Functions that need two samples of a window.
 const RATES: [&str; 7] = ["rate", "irate", "increase", "delta", "idelta", "deriv", "predict_linear"];
@@ -45,9 +45,10 @@ pub(super) fn short_rate(expr: &Expr, needed: Duration) -> Vec<(Span, Duration)>
         let ExprKind::Call(call) = &expr.kind else { return };
         let Some(argument) = call.args.first().filter(|_| RATES.contains(&call.name())) else { return };
         if let ExprKind::Range { range, .. } = &inner(argument).kind
-            && *range < needed
+            && let LengthKind::Duration(range) = range.kind
+            && range < needed
         {
-            found.push((inner(argument).span, *range));
+            found.push((inner(argument).span, range));
         }
     });
     found

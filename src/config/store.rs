@@ -1,6 +1,6 @@
 //! What is kept in memory: `store`.
 
-use crate::promql::{self, ExprKind};
+use crate::promql::{self, ExprKind, Reading, Shift};
 use crate::store::Retain;
 
 use super::StoreOptions;
@@ -47,7 +47,9 @@ fn retain(sheet: &mut Sheet, raw: Option<&OneOrMany>) -> Retain {
         let path = format!("store.retain[{at}]");
         let Some((expr, _)) = expression(sheet, &path, text) else { continue };
         match expr.kind {
-            ExprKind::Selector(promql::Selector { matchers, offset_ms: 0, .. }) => kept.push(matchers),
+            ExprKind::Selector(promql::Selector { matchers, shift, reading: Reading::Plain }) if shift == Shift::default() => {
+                kept.push(matchers);
+            }
             _ => {
                 sheet.note(text, &path, "expected `all` or selectors of series").hint =
                     Some("write a selector like `'{__name__=~\"node_.*\"}'`, without a range or a function".to_owned());

@@ -312,7 +312,7 @@ impl Evaluator {
 pub(super) fn elements_of(value: Value) -> Result<Vec<Labels>, String> {
     match value {
         Value::Vector(elements) => Ok(elements.into_iter().map(|it| it.labels.without_metric_name()).collect()),
-        Value::Scalar(_) | Value::String(_) => Err("the condition is not a vector".to_owned()),
+        _ => Err("the condition is not a vector".to_owned()),
     }
 }
 

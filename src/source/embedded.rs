@@ -2,7 +2,7 @@
 
 use crate::evaluator::Answered;
 use crate::model::Timestamp;
-use crate::promql::{self, ExprKind};
+use crate::promql::{self, Value};
 use crate::store::Store;
 
 use super::{Sampled, SampledSeries, Source};
@@ -22,18 +22,14 @@ impl Source for Embedded<'_> {
     }
 
     async fn range(&self, selector: &str, from: Timestamp, to: Timestamp) -> Result<Sampled, String> {
-        let expr = promql::parse(selector).map_err(|error| error.to_string())?;
-        let ExprKind::Selector(selector) = &expr.kind else {
+        // A window leaves its beginning out.
+        let length_ms = to.since(from).as_millis() + 1;
+        let expr = promql::parse(&format!("{selector}[{length_ms}ms]")).map_err(|error| error.to_string())?;
+        let value = promql::evaluate(&expr, self.store, to).map_err(|error| error.to_string())?;
+        let Value::Matrix(elements) = value else {
             return Err(format!("expected a selector, found `{selector}`"));
         };
-        let ids = self.store.matching(&selector.matchers);
-        let (from, to) = (from.shifted(-selector.offset_ms), to.shifted(-selector.offset_ms));
-        let sampled = ids.iter().map(|id| {
-            let series = self.store.series(*id);
-            // A window leaves its beginning out.
-            let samples = series.window(from.shifted(-1), to).collect();
-            SampledSeries { labels: series.labels().clone(), samples }
-        });
-        Ok(Sampled { series: sampled.filter(|series| !series.samples.is_empty()).collect(), warnings: Vec::new() })
+        let sampled = elements.into_iter().map(|it| SampledSeries { labels: it.labels, samples: it.samples });
+        Ok(Sampled { series: sampled.collect(), warnings: Vec::new() })
     }
 }

@@ -391,6 +391,7 @@ mod tests {
                 let texts = elements.iter().map(|element| format!("{} {}", element.labels, element.value));
                 texts.collect::<Vec<_>>().join(", ")
             }
+            Value::Matrix(_) => panic!("no API gives a matrix where a value was asked for"),
         }
     }
 

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Uri, header};
 use url::form_urlencoded;
 
 use crate::model::{Matcher, Timestamp, parse_duration};
-use crate::promql::{self, ExprKind};
+use crate::promql::{self, ExprKind, Shift};
 
 use super::ApiError;
 
@@ -92,7 +92,7 @@ impl Parameters {
     /// Sets of matchers, each written as a selector; what passes one of them passes.
     pub(super) fn matchers(&self, name: &str) -> Result<Vec<Vec<Matcher>>, ApiError> {
         let parse = |text: &str| match promql::parse(text) {
-            Ok(promql::Expr { kind: ExprKind::Selector(selector), .. }) if selector.offset_ms == 0 => {
+            Ok(promql::Expr { kind: ExprKind::Selector(selector), .. }) if selector.shift == Shift::default() => {
                 Ok(selector.matchers)
             }
             Ok(_) => Err(ApiError::bad_parameter(name, format!("{text:?} is no series selector"))),

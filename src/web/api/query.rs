@@ -41,12 +41,19 @@ enum QueryResult {
     One(Point),
     Text((Seconds, String)),
     Vector(Vec<VectorElement>),
+    Matrix(Vec<MatrixElement>),
 }
 
 #[derive(Serialize)]
 struct VectorElement {
     metric: Metric,
     value: Point,
+}
+
+#[derive(Serialize)]
+struct MatrixElement {
+    metric: Metric,
+    values: Vec<Point>,
 }
 
 /// A series' labels as an object, the metric's name among them.
@@ -104,6 +111,14 @@ fn data_of(value: Value, at: crate::model::Timestamp, limit: Option<usize>, warn
                 .into_iter()
                 .map(|element| VectorElement { metric: Metric(element.labels), value: point(at, element.value) });
             QueryData { result_type: "vector", result: QueryResult::Vector(elements.collect()) }
+        }
+        Value::Matrix(mut elements) => {
+            cut(&mut elements, limit, warnings);
+            let elements = elements.into_iter().map(|element| MatrixElement {
+                metric: Metric(element.labels),
+                values: element.samples.iter().map(|sample| point(sample.at, sample.value)).collect(),
+            });
+            QueryData { result_type: "matrix", result: QueryResult::Matrix(elements.collect()) }
         }
     }
 }
