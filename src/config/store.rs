@@ -47,7 +47,9 @@ fn retain(sheet: &mut Sheet, raw: Option<&OneOrMany>) -> Retain {
         let path = format!("store.retain[{at}]");
         let Some((expr, _)) = expression(sheet, &path, text) else { continue };
         match expr.kind {
-            ExprKind::Selector(promql::Selector { matchers, shift, reading: Reading::Plain }) if shift == Shift::default() => {
+            ExprKind::Selector(promql::Selector { matchers, shift, reading: Reading::Plain })
+                if shift == Shift::default() =>
+            {
                 kept.push(matchers);
             }
             _ => {

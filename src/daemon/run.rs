@@ -166,6 +166,7 @@ impl Daemon {
             engine: engine_in.clone(),
             remote: means.remote,
             back: evaluator_in.downgrade(),
+            targets_counted: None,
             runtime,
         };
         let engine_task = tokio::task::spawn_blocking(move || engine_loop.run());
@@ -197,6 +198,7 @@ impl Daemon {
             queries: queries_in.downgrade(),
             engine: engine_in.downgrade(),
             reloads: reloads.clone(),
+            telemetry: telemetry.clone(),
             clock: clock.clone(),
             status: status.clone(),
             external_labels: config.external_labels.clone(),

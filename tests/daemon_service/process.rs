@@ -126,13 +126,21 @@ pub(crate) fn call(address: &str, method: &str, path: &str, form: &str) -> Answe
     stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
     let kind = "Content-Type: application/x-www-form-urlencoded";
     let length = form.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{kind}\r\nContent-Length: {length}");
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{kind}\r\nContent-Length: {length}");
     write!(stream, "{head}\r\n\r\n{form}").expect("it listens");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");
     let (head, body) = answer.split_once("\r\n\r\n").expect("it is HTTP");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("it is HTTP");
-    (status, if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() })
+    (
+        status,
+        if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+            unchunked(body)
+        } else {
+            body.to_owned()
+        },
+    )
 }
 
 fn unchunked(mut body: &str) -> String {

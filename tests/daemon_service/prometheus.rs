@@ -116,7 +116,9 @@ receivers: [{{name: people, webhook_configs: [{{url: 'http://{address}/people'}}
     for path in ["status/runtimeinfo", "status/buildinfo"] {
         check("GET", &format!("/api/v1/{path}"), "");
     }
-    for query in ["bad", "bad%20*%202", "vector(1)", "time()", "1%2B1", "%22text%22", "bad%5B5m%5D", "bad%20%2B", "nosuch"] {
+    for query in
+        ["bad", "bad%20*%202", "vector(1)", "time()", "1%2B1", "%22text%22", "bad%5B5m%5D", "bad%20%2B", "nosuch"]
+    {
         let (our_answer, their_answer) = check("GET", &format!("/api/v1/query?query={query}&time=1e9"), "");
         assert_eq!(our_answer["data"]["resultType"], their_answer["data"]["resultType"], "{query}");
         check("POST", "/api/v1/query", &format!("query={query}"));

@@ -60,7 +60,10 @@ fn a_good_one_keeps_what_is_still_there_and_a_bad_one_changes_nothing() {
     let began = until("it fires", || since(&process, "Bad"));
 
     // An edit of the expression keeps the alert; a rule that is gone ends; a new one begins.
-    home.write("rules/a.yaml", &RULES.replace("expr: bad > 0, labels", "expr: bad > 0.5, labels").replace("Other", "New"));
+    home.write(
+        "rules/a.yaml",
+        &RULES.replace("expr: bad > 0, labels", "expr: bad > 0.5, labels").replace("Other", "New"),
+    );
     let (status, body) = process.call("POST", "/-/reload", "");
     assert_eq!((status, body.as_str()), (200, "the configuration was reloaded\n"));
     until("the new one fires", || since(&process, "New"));
@@ -70,7 +73,9 @@ fn a_good_one_keeps_what_is_still_there_and_a_bad_one_changes_nothing() {
     });
     let told_of_bad = |status: &str| {
         let told = world.heard();
-        told.iter().filter(|told| told.contains("\"Bad\"") && told.contains(&format!("\"status\":\"{status}\""))).count()
+        told.iter()
+            .filter(|told| told.contains("\"Bad\"") && told.contains(&format!("\"status\":\"{status}\"")))
+            .count()
     };
     assert_eq!((told_of_bad("firing"), told_of_bad("resolved")), (1, 0), "it is told once, over the reload");
     assert_eq!(process.metric("atalaya_config_reloads_total{result=\"ok\"}"), Some(1.0));
@@ -124,7 +129,10 @@ fn secrets_are_looked_at_as_at_the_start() {
     let world = World::new("");
     let home = Home::new(&[("atalaya.yaml", &config(&world, "")), ("rules/a.yaml", RULES)]);
     let process = home.start(&["--no-watch"]);
-    home.write("atalaya.yaml", &config(&world, "- {name: more, pagerduty_configs: [{routing_key_file: no/such/file}]}"));
+    home.write(
+        "atalaya.yaml",
+        &config(&world, "- {name: more, pagerduty_configs: [{routing_key_file: no/such/file}]}"),
+    );
     let (status, body) = process.call("POST", "/-/reload", "");
     assert_eq!(status, 500);
     assert!(body.contains("read secret `receivers[more].pagerduty_configs[0].routing_key`"), "{body}");
