@@ -30,6 +30,7 @@ scrape_configs:
 - {{job_name: j, static_configs: [{{targets: ['{address}']}}]}}
 - {{job_name: gone, static_configs: [{{targets: ['127.0.0.1:9']}}]}}
 rule_files: [rules.yaml]
+store: {{retain: ['job:bad:sum']}}
 route: {{receiver: people}}
 receivers: [{{name: people, webhook_configs: [{{url: 'http://{address}/hunter2'}}]}}]
 ",
@@ -87,7 +88,7 @@ fn what_is_asked_for_comes() {
     }
     let labels = json!({"alertname": "Bad", "instance": _world.address.to_string(), "job": "j", "service": "s", "severity": "page"});
     let expected = json!({
-        "state": "firing", "name": "Bad", "query": "bad > 0", "duration": 0.0, "keepFiringFor": 0.0,
+        "state": "firing", "name": "Bad", "query": "bad > 0", "duration": 0, "keepFiringFor": 0,
         "labels": {"severity": "page"}, "annotations": {"summary": "s {{ $value }}"},
         "alerts": [{"labels": labels, "annotations": {"summary": "s 1.5"}, "state": "firing", "activeAt": began,
                     "value": "1.5e+00"}],

@@ -75,6 +75,7 @@ global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 20
 scrape_configs:
 - {{job_name: j, static_configs: [{{targets: ['{address}']}}]}}
 rule_files: [rules.yaml]
+store: {{retain: all}}
 route: {{receiver: people}}
 receivers: [{{name: people, webhook_configs: [{{url: 'http://{address}/people'}}]}}]
 ",

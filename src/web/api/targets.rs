@@ -13,7 +13,7 @@ use crate::web::{Web, WebRequest};
 
 use super::ApiError;
 use super::envelope::Answer;
-use super::number::moment;
+use super::number::{Lasting, moment};
 use super::parameters::Parameters;
 
 /// The answer.
@@ -35,7 +35,7 @@ struct Target {
     global_url: String,
     last_error: String,
     last_scrape: String,
-    last_scrape_duration: f64,
+    last_scrape_duration: Lasting,
     health: &'static str,
     scrape_interval: String,
     scrape_timeout: String,
@@ -92,7 +92,7 @@ fn target(view: &TargetView) -> Target {
         },
         last_error: error.unwrap_or_default(),
         last_scrape: moment(view.last.as_ref().map(|(at, _, _)| *at)),
-        last_scrape_duration: view.last.as_ref().map(|(_, took, _)| took.as_secs_f64()).unwrap_or_default(),
+        last_scrape_duration: Lasting(view.last.as_ref().map(|(_, took, _)| *took).unwrap_or_default()),
         scrape_interval: format_duration(target.interval),
         scrape_timeout: format_duration(target.timeout),
         labels,
