@@ -2,6 +2,7 @@
 //!
 //! The kernel's limit on the size of files stands for the disk. It can be set and lifted while the process runs.
 
+use std::fs;
 use std::process::Command;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -65,8 +66,8 @@ receivers:
     limit_files(&process, None);
     until("there is room again", || (durable(&process) == Value::Bool(true)).then_some(()));
     assert_eq!(process.metric("atalaya_state_backlog"), Some(0.0));
-    // The log, too, is a file: it could not say that it is full, but that it is not any more.
-    assert_eq!(process.logged("the state file takes writes again").len(), 1);
+    // The log, too, is a file. What it could not say is lost; half a line may stand before what it says now.
+    assert!(fs::read_to_string(home.path("log")).unwrap().contains("the state file takes writes again"));
     assert!(process.stop());
     let state = atalaya::state::SqliteState::open(&home.path("atalaya-data")).unwrap();
     let rows = state.load().unwrap();
