@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use atalaya::config::{Config, Files, LINTS, RawConfig, is_rule_file, load, load_from};
+use atalaya::config::{Config, Files, LINTS, RawConfig, load, load_from};
 use atalaya::dispatch::GroupBy;
 use atalaya::model::{Compat, IntegrationKind, Problems, ReceiverName, SourceName};
 use atalaya::receiver::{Endpoint, Receiver};
@@ -52,6 +52,11 @@ fn load_text(main: &str, rule_files: &[(&str, &str)]) -> Result<Config, Problems
 /// The one alert rule of a configuration.
 fn alert(config: &Config, index: usize) -> &AlertRule {
     config.groups[0].alerts().nth(index).expect("there are as many alert rules")
+}
+
+/// Whether a text is a rule file.
+fn is_rule_file(text: &str) -> bool {
+    text.starts_with("groups:")
 }
 
 /// Holds what is told of each file in a folder to the text beside it; `tell` says what.
@@ -106,7 +111,7 @@ fn what_is_not_meant_is_told_as_blessed() {
     let told = Mutex::new(BTreeSet::new());
     hold_to_goldens("tests/config/lint", &|stem, text| {
         let result = if is_rule_file(text) {
-            RawConfig::of_rules(Path::new("rules.yaml"), text.to_owned()).build()
+            RawConfig::of_either(Path::new("rules.yaml"), text.to_owned(), Files::disk()).build()
         } else {
             load_text(text, &[("rules.yaml", RULES), ("rules/more.yaml", RULES), ("short.yaml", SHORT)])
         };
@@ -351,7 +356,7 @@ fn ten_thousand_rules_are_read() {
              summary: '{{{{ $labels.job }}}} fails'\n"
         ));
     }
-    let raw = RawConfig::of_rules(Path::new("r.yaml"), rules);
+    let raw = RawConfig::of_either(Path::new("r.yaml"), rules, Files::disk());
     assert_eq!(raw.build().unwrap_or_else(|told| panic!("{told}")).groups[0].rules.len(), 10_000);
 }
 
@@ -480,6 +485,16 @@ fn bombs_are_refused() {
     assert_eq!(told.0[0].what, "the file is nested more than 24 deep");
     let told = load_text(&" ".repeat(17 * 1024 * 1024), &[]).unwrap_err().to_string();
     assert_eq!(told, "atalaya.yaml: the file has more than 16777216 bytes");
+}
+
+#[test]
+fn who_has_very_many_problems_is_told_how_many() {
+    let rules = format!("groups: [{{name: g, rules: [{}]}}]", "x, ".repeat(10_050));
+    let told = RawConfig::of_either(Path::new("r.yaml"), rules, Files::disk()).build().unwrap_err();
+    assert_eq!(
+        (told.0.len(), told.0[10_000].to_string()),
+        (10_001, "r.yaml: 50 more problems are not shown".to_owned())
+    );
 }
 
 #[test]

@@ -6,16 +6,18 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use atalaya::config::{Files, RawConfig, is_rule_file};
+use atalaya::config::{Files, RawConfig};
 use atalaya::model::Problems;
 use serde::Deserialize;
 
+/// Whether a text is a rule file.
+fn is_rule_file(text: &str) -> bool {
+    text.starts_with("groups:") || text.contains("\ngroups:")
+}
+
 /// What is said of a file by itself.
 fn check(path: &Path, text: &str) -> Result<Vec<&'static str>, Problems> {
-    let raw = match is_rule_file(text) {
-        true => RawConfig::of_rules(path, text.to_owned()),
-        false => RawConfig::of_text(path, text.to_owned(), Files::disk()),
-    };
+    let raw = RawConfig::of_either(path, text.to_owned(), Files::disk());
     raw.build().map(|config| config.lints.iter().map(|finding| finding.lint).collect())
 }
 

@@ -4,14 +4,17 @@
 
 #[path = "receiver/stories.rs"]
 mod stories;
+#[path = "receiver/written.rs"]
+mod written;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use atalaya::model::{DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
 use atalaya::receiver::{
-    BodySecretValue, Endpoint, Handle, Outcome, PagerDuty, Receiver, RenderContext, Reply, Request, Rollback, Slack,
-    SlackCall, Webhook,
+    BodySecretValue, Endpoint, Handle, Outcome, PagerDuty, PagerDutyTexts, Receiver, RenderContext, Reply, Request,
+    Rollback, Slack, SlackCall, SlackTexts, Text, Webhook,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +25,9 @@ fn receivers() -> [Receiver; 4] {
         Receiver::Slack(Slack {
             api_url: "https://slack.com/api".into(),
             token: SecretName::new("slack-token"),
-            channel: "#enova-alerts".into(),
+            channel: Text::constant("#enova-alerts"),
+            updates: true,
+            texts: SlackTexts::default(),
             send_resolved: true,
             timeout: TIMEOUT,
             client: None,
@@ -30,6 +35,7 @@ fn receivers() -> [Receiver; 4] {
         Receiver::PagerDuty(PagerDuty {
             url: "https://events.pagerduty.com/v2/enqueue".into(),
             routing_key: SecretName::new("pagerduty-key"),
+            texts: PagerDutyTexts::default(),
             send_resolved: true,
             timeout: TIMEOUT,
             client: None,
@@ -54,10 +60,18 @@ fn webhook(max_alerts: usize) -> Webhook {
     }
 }
 
+/// A request; whoever has a handle knows that the first alert of the story fires.
 fn render(receiver: &Receiver, note: &Notification, handle: Option<&Handle>) -> Request {
+    let before = match note {
+        Notification::Group(group) => group.alerts.first().map(|alert| alert.fingerprint()).into_iter().collect(),
+        Notification::Notice(_) | Notification::Rollback(_) => BTreeSet::new(),
+    };
+    let before = handle.map(|_| &before);
     let delivery = DeliveryId::new("d_01JX2R8K3M");
     let external_url = "https://atalaya.enova.example";
-    receiver.render(note, &RenderContext { delivery: &delivery, handle, external_url, now: stories::now() })
+    receiver
+        .render(note, &RenderContext { delivery: &delivery, handle, before, external_url, now: stories::now() })
+        .request
 }
 
 /// A request as JSON, with secrets by name.
@@ -88,6 +102,7 @@ fn view(request: &Request) -> Value {
                 "method": format!("{}/{method}", slack.api_url),
                 "token": format!("the secret {}", slack.token),
                 "arguments": arguments,
+                "thread": slack.thread.as_ref().map(|post| serde_json::to_value(post).unwrap()),
                 "timeout_s": slack.timeout.as_secs(),
             })
         }
@@ -97,8 +112,11 @@ fn view(request: &Request) -> Value {
 #[test]
 fn requests_are_as_blessed() {
     let bless = std::env::var_os("ATALAYA_BLESS").is_some();
-    for receiver in receivers() {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/receiver").join(receiver.kind().as_str());
+    let written = [("slack_written", written::slack(1)), ("slack_hook", written::hook())];
+    let written = written.into_iter().chain([("pagerduty_written", written::pagerduty(1))]);
+    for (name, receiver) in receivers().map(|receiver| (receiver.kind().as_str(), receiver)).into_iter().chain(written)
+    {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/receiver").join(name);
         let mut expected_files = Vec::new();
         for (name, note, is_update) in stories::all() {
             let handle = match receiver.kind() {
@@ -142,7 +160,20 @@ fn check_slack_limits(arguments: &Value) {
         let kind = block["type"].as_str().unwrap();
         let (length, max) = match kind {
             "header" => (chars(&block["text"]["text"]), 150),
+            "section" if block["fields"].is_array() => {
+                let fields = block["fields"].as_array().unwrap();
+                assert!(fields.len() <= 10, "{} fields", fields.len());
+                (fields.iter().map(|field| chars(&field["text"])).max().unwrap(), 2000)
+            }
             "section" => (chars(&block["text"]["text"]), 3000),
+            "image" => (chars(&block["image_url"]), 3000),
+            "actions" => {
+                let buttons = block["elements"].as_array().unwrap();
+                assert!(buttons.len() <= 25, "{} buttons", buttons.len());
+                let confirm = buttons.iter().map(|it| chars(&it["confirm"]["text"]["text"])).max().unwrap();
+                assert!(confirm <= 300, "a question of {confirm} characters");
+                (buttons.iter().map(|button| chars(&button["text"]["text"])).max().unwrap(), 75)
+            }
             "context" => (chars(&block["elements"][0]["text"]), 3000),
             other => panic!("a block of type {other}"),
         };
@@ -174,8 +205,9 @@ fn limits_hold_for_ten_thousand_alerts_with_long_texts() {
     let storms = storms.chain(["long text ", "\"\n"].map(|piece| stories::storm(10_000, &piece.repeat(50))));
     let stories = stories::all().into_iter().map(|(_, note, _)| note);
     let [slack, pagerduty, ..] = receivers();
+    let written = [written::slack(1), written::slack(5000), written::pagerduty(1), written::pagerduty(50_000)];
     for note in storms.chain(stories) {
-        for receiver in [&slack, &pagerduty] {
+        for receiver in written.iter().chain([&slack, &pagerduty]) {
             check_limits(receiver, &render(receiver, &note, None));
         }
     }
@@ -216,8 +248,8 @@ fn a_repeat_is_recognisable() {
         for (name, note, _) in stories::all() {
             let delivery = DeliveryId::new("d_01JX2R8K3M");
             let at = |now: Timestamp| {
-                let context = RenderContext { delivery: &delivery, handle: None, external_url: "", now };
-                view(&receiver.render(&note, &context))
+                let context = RenderContext { delivery: &delivery, handle: None, before: None, external_url: "", now };
+                view(&receiver.render(&note, &context).request)
             };
             let (first, second) = (at(stories::now()), at(stories::now() + Duration::from_secs(90)));
             if receiver.kind() == IntegrationKind::Slack {

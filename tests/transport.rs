@@ -12,7 +12,7 @@ use atalaya::model::{
 };
 use atalaya::receiver::{
     BodySecret, BodySecretValue, Endpoint, Handle, HttpRequest, Method, Receiver, RenderContext, Reply, Request,
-    Signature, Slack,
+    Signature, Slack, SlackTexts, Text,
 };
 use atalaya::transport::{
     HttpClient, HttpClients, SecretSource, Secrets, SigningKey, TOLERANCE, Transport, VerifyError,
@@ -306,7 +306,9 @@ fn slack_request(api_url: &str, handle: Option<&Handle>, timeout: Duration) -> R
     let slack = Receiver::Slack(Slack {
         api_url: api_url.to_owned(),
         token: SecretName::new("slack"),
-        channel: "#alerts".into(),
+        channel: Text::constant("#alerts"),
+        updates: true,
+        texts: SlackTexts::default(),
         send_resolved: true,
         timeout,
         client: None,
@@ -327,7 +329,9 @@ fn slack_request(api_url: &str, handle: Option<&Handle>, timeout: Duration) -> R
         rollbacks: Vec::new(),
     });
     let delivery = DeliveryId::new("d_1");
-    slack.render(&note, &RenderContext { delivery: &delivery, handle, external_url: "", now: now() })
+    slack
+        .render(&note, &RenderContext { delivery: &delivery, handle, before: None, external_url: "", now: now() })
+        .request
 }
 
 async fn send_slack(request: Request) -> Reply {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::config::{Config, Files, RawConfig, is_rule_file};
+use crate::config::{Config, Files, RawConfig};
 use crate::rule::Rule;
 
 use super::CheckArguments;
@@ -48,19 +48,14 @@ fn check_file(file: &Path) -> anyhow::Result<Findings> {
     let raw = if file == Path::new(STDIN) {
         let mut text = String::new();
         io::stdin().read_to_string(&mut text).context("read standard input")?;
-        raw(Path::new("stdin"), text)
+        RawConfig::of_either(Path::new("stdin"), text, Files::disk())
     } else {
         match (Files::disk().read)(file) {
-            Ok(text) => raw(file, text),
+            Ok(text) => RawConfig::of_either(file, text, Files::disk()),
             Err(_) => RawConfig::read_from(file, Files::disk()),
         }
     };
     Ok(findings(file, raw))
-}
-
-/// A file is what it holds: with `groups` it is a rule file.
-fn raw(file: &Path, text: String) -> RawConfig {
-    if is_rule_file(&text) { RawConfig::of_rules(file, text) } else { RawConfig::of_text(file, text, Files::disk()) }
 }
 
 fn findings(file: &Path, raw: RawConfig) -> Findings {
@@ -112,7 +107,8 @@ mod tests {
     use super::*;
 
     fn report(text: &str) -> (usize, usize, String) {
-        let findings = findings(Path::new("a.yaml"), raw(Path::new("a.yaml"), text.to_owned()));
+        let findings =
+            findings(Path::new("a.yaml"), RawConfig::of_either(Path::new("a.yaml"), text.to_owned(), Files::disk()));
         (findings.problems, findings.lints, findings.report)
     }
 

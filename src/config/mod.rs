@@ -172,8 +172,3 @@ pub fn load(path: &Path, read: &dyn Fn(&Path) -> io::Result<String>) -> Result<C
 pub fn load_from(path: &Path, files: Files<'_>) -> Result<Config, Problems> {
     RawConfig::read_from(path, files).build()
 }
-
-/// Whether a text is a rule file rather than a main one: whether it has `groups`.
-pub fn is_rule_file(text: &str) -> bool {
-    tree::grow(text).has("groups")
-}

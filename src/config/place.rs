@@ -1,8 +1,7 @@
 //! Problems with their places: a file's text, what is wrong with it, and how that is shown. What holds a secret is not.
 
-use std::ops::Range;
-
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::model::{Place, Problem};
 
@@ -10,13 +9,16 @@ use super::explain::instead_of;
 use super::hint::nearest;
 use super::reader::{Read, Reader, field};
 use super::scalar;
-use super::tree::{Child, grow};
+use super::tree::{Tree, grow};
 
 /// The largest file that is read; rule files of whole companies are far smaller.
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How many problems of one file are told; whoever has more mends some first.
 const PROBLEMS_MAX: usize = 10_000;
+
+/// The longest line that is shown with a problem in it.
+const LINE_BYTES_MAX: usize = 2000;
 
 /// A spot in a file. Without a line it is the file as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +88,8 @@ pub(super) struct Sheet {
     /// Where each line begins, since a file may have a problem on each of many thousands.
     line_starts: Vec<usize>,
     problems: Vec<Problem>,
+    /// Of lines that were looked at, whether they are not to be shown.
+    hiding_lines: BTreeMap<u32, bool>,
     /// What follows from other problems and is not told.
     hushed: Vec<Problem>,
     /// By where settings begin, those of them that could not be read or were misspelt.
@@ -96,22 +100,34 @@ impl Sheet {
     /// A file with this text.
     pub(super) fn new(file: String, text: String) -> Self {
         let line_starts = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { file, text, line_starts, problems: Vec::new(), hushed: Vec::new(), wounds: BTreeMap::new() }
+        Self {
+            file,
+            text,
+            line_starts,
+            problems: Vec::new(),
+            hiding_lines: BTreeMap::new(),
+            hushed: Vec::new(),
+            wounds: BTreeMap::new(),
+        }
     }
 
-    /// Reads the text as YAML of this shape; what hinders that is noted. Only a text that is not YAML gives nothing.
-    pub(super) fn parse<T: Read + Default>(&mut self) -> Option<T> {
+    /// Reads the text as YAML; what hinders that is noted.
+    pub(super) fn grow(&mut self) -> Tree {
         if self.text.len() > FILE_BYTES_MAX {
             self.note(Spot::default(), "", format!("the file has more than {FILE_BYTES_MAX} bytes"));
-            return None;
+            return Tree::default();
         }
-        let tree = grow(&self.text);
-        for fault in tree.faults {
+        let mut tree = grow(&self.text);
+        for fault in std::mem::take(&mut tree.faults) {
             self.note(fault.spot, "", fault.what).hint = fault.hint;
         }
-        let root: Option<Child> = tree.root;
-        let value = root.and_then(|root| {
-            let value = field(&mut Reader::new(self), &root);
+        tree
+    }
+
+    /// Reads what the text holds; what hinders that is noted. Only a text that is not YAML gives nothing.
+    pub(super) fn fill<T: Read + Default>(&mut self, tree: &Tree) -> Option<T> {
+        let value = tree.root.as_ref().and_then(|root| {
+            let value = field(&mut Reader::new(self), root);
             // What the file lacks as a whole is noted without a place.
             if let Some(names) = self.wounds.get(&root.node.spot).cloned() {
                 self.wounds.insert(Spot::default(), names);
@@ -156,7 +172,12 @@ impl Sheet {
     /// Notes a problem and shows its line.
     pub(super) fn note(&mut self, spot: impl Into<Spot>, path: &str, what: impl Into<String>) -> &mut Problem {
         let spot = spot.into();
-        let snippet = snippet(self.line(spot.line), spot);
+        let line = self.line(spot.line);
+        // Many problems may stand on one long line, which is looked through once.
+        let looked_at = self.hiding_lines.get(&spot.line).copied();
+        let hides = looked_at.unwrap_or_else(|| line.len() > LINE_BYTES_MAX || holds_secret(line));
+        let snippet = if hides { String::new() } else { mark(line, spot) };
+        self.hiding_lines.insert(spot.line, hides);
         self.push(spot, path, what.into(), snippet)
     }
 
@@ -258,7 +279,12 @@ fn up_to_name(line: &str, spot: Spot) -> &str {
 
 /// The line of a spot with a mark under it; nothing when the line holds a secret, or nothing.
 fn snippet(line: &str, spot: Spot) -> String {
-    if line.trim().is_empty() || holds_secret(line) {
+    if line.len() > LINE_BYTES_MAX || holds_secret(line) { String::new() } else { mark(line, spot) }
+}
+
+/// A line with a mark under the spot.
+fn mark(line: &str, spot: Spot) -> String {
+    if line.trim().is_empty() {
         return String::new();
     }
     let number = spot.line.to_string();

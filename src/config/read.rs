@@ -9,6 +9,7 @@ use crate::model::IntegrationKind;
 use super::files::{Files, glob, is_pattern, plain};
 use super::place::{Sheet, Spot};
 use super::raw::{RawMain, RawRuleFile, Text};
+use super::tree::Tree;
 use super::{global, receivers};
 
 /// A configuration as it is written, with its rule files.
@@ -72,22 +73,33 @@ impl RawConfig {
 
     /// The configuration that `path` holds, with the rule files that it names.
     pub fn of_text(path: &Path, text: String, files: Files<'_>) -> Self {
-        let mut raw = Self::empty(path, Sheet::new(path.display().to_string(), text));
-        raw.main = raw.sheet.parse();
+        let mut sheet = Sheet::new(path.display().to_string(), text);
+        let tree = sheet.grow();
+        Self::of_main(path, sheet, &tree, files)
+    }
+
+    /// What `path` holds, which is told by its content: what has `groups` is a rule file by itself.
+    pub fn of_either(path: &Path, text: String, files: Files<'_>) -> Self {
+        let mut sheet = Sheet::new(path.display().to_string(), text);
+        let tree = sheet.grow();
+        if tree.has("groups") { Self::of_rules(path, sheet, &tree) } else { Self::of_main(path, sheet, &tree, files) }
+    }
+
+    fn of_main(path: &Path, sheet: Sheet, tree: &Tree, files: Files<'_>) -> Self {
+        let mut raw = Self::empty(path, sheet);
+        raw.main = raw.sheet.fill(tree);
         let names = raw.main.as_ref().and_then(|main| main.rule_files.clone()).unwrap_or_default();
         raw.read_rule_files(&names, files);
         raw
     }
 
-    /// A rule file by itself, to be checked.
-    pub fn of_rules(path: &Path, text: String) -> Self {
-        let file = path.display().to_string();
-        let rules = RawRules::parse(&file, path, text);
+    fn of_rules(path: &Path, sheet: Sheet, tree: &Tree) -> Self {
+        let name = path.display().to_string();
         Self {
             main: Some(RawMain::default()),
             is_rules_only: true,
-            rule_files: vec![rules],
-            ..Self::empty(path, Sheet::new(file, String::new()))
+            rule_files: vec![RawRules::new(&name, path, sheet, tree)],
+            ..Self::empty(path, Sheet::new(name, String::new()))
         }
     }
 
@@ -225,7 +237,12 @@ impl RawConfig {
 impl RawRules {
     fn parse(name: &str, path: &Path, text: String) -> Self {
         let mut sheet = Sheet::new(path.display().to_string(), text);
-        let file = sheet.parse();
+        let tree = sheet.grow();
+        Self::new(name, path, sheet, &tree)
+    }
+
+    fn new(name: &str, path: &Path, mut sheet: Sheet, tree: &Tree) -> Self {
+        let file = sheet.fill(tree);
         Self { name: name.to_owned(), path: path.to_owned(), sheet, file }
     }
 }

@@ -132,14 +132,14 @@ impl<'s, 't> Reader<'s, 't> {
 
     /// Whether an entry has a name of its own.
     fn is_sound(&mut self, entry: &Entry) -> bool {
+        let Some(oddity) = entry.oddity else { return true };
         let path = self.path();
-        match entry.oddity {
-            None => return true,
-            Some(Oddity::Repeated) => {
+        match oddity {
+            Oddity::Repeated => {
                 let what = format!("`{}` is set twice", entry.name.value);
                 self.sheet.note_name(entry.name.defined, &path, what).hint = Some("keep one of the two".to_owned());
             }
-            Some(Oddity::NotText) => {
+            Oddity::NotText => {
                 let hint = self.sheet.text_at(entry.name.defined).starts_with('{').then(|| QUOTE_TEMPLATE.to_owned());
                 self.sheet.note_unseen(entry.name.defined, &path, "a name is a text").hint = hint;
             }

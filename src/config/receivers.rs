@@ -135,7 +135,9 @@ impl Builder<'_> {
         Some(Slack {
             api_url: api_url?,
             token: token?,
-            channel: channel?.value.clone(),
+            channel: crate::receiver::Text::constant(channel?.value.as_str()),
+            updates: true,
+            texts: crate::receiver::SlackTexts::default(),
             send_resolved: raw.send_resolved.unwrap_or(true),
             timeout,
             client: None,
@@ -153,6 +155,7 @@ impl Builder<'_> {
         Some(PagerDuty {
             url: url?,
             routing_key: routing_key?,
+            texts: crate::receiver::PagerDutyTexts::default(),
             send_resolved: raw.send_resolved.unwrap_or(true),
             timeout,
             client: None,

@@ -212,3 +212,42 @@ fn templates(sheet: &mut Sheet, path: &str, pairs: &[Pair]) -> Vec<(String, Temp
     }
     templates
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw::{RawRuleFile, RawRuleOptions};
+    use super::super::rule_options::Sources;
+    use super::*;
+    use crate::model::SourceName;
+
+    /// The sources of the groups of a rule file, or what is wrong.
+    fn check(text: &str, options: &[Spanned<RawRuleOptions>]) -> Result<Vec<String>, Vec<String>> {
+        let mut sheet = Sheet::new("r.yaml".to_owned(), text.to_owned());
+        let tree = sheet.grow();
+        let file: Option<RawRuleFile> = sheet.fill(&tree);
+        let sources = Sources { names: ["thanos".to_owned()].into(), default: SourceName::new("thanos") };
+        let options = RuleOptions::check(&mut sheet, options, &sources, "".as_ref());
+        let mut raw = RawRules { name: "r.yaml".to_owned(), path: "r.yaml".into(), sheet, file };
+        let defaults = Defaults { interval: Duration::from_secs(60), query_offset: Duration::ZERO, options: &options };
+        let groups = check_groups(&mut raw, &defaults);
+        match raw.sheet.take_problems() {
+            problems if problems.is_empty() => Ok(groups.iter().map(|group| group.source.to_string()).collect()),
+            problems => Err(problems.into_iter().map(|problem| problem.what).collect()),
+        }
+    }
+
+    use super::check as check_groups;
+
+    #[test]
+    fn what_is_recorded_is_recorded_here() {
+        let spot = Spot::default();
+        let text = |text: &str| Text::new(text.to_owned(), spot, spot);
+        let of_b =
+            RawRuleOptions { groups: Some(vec![text("b")]), source: Some(text("embedded")), ..Default::default() };
+        let of_b = [Spanned::new(of_b, spot, spot)];
+        let alerts = "groups: [{name: a, rules: [{alert: A, expr: up}]}, {name: b, rules: [{record: r, expr: up}]}]";
+        assert_eq!(check(alerts, &of_b), Ok(vec!["thanos".to_owned(), String::new()]));
+        let what = "a recording rule cannot ask the source `thanos`: what it records is kept here";
+        assert_eq!(check(alerts, &[]), Err(vec![what.to_owned()]));
+    }
+}

@@ -206,7 +206,10 @@ impl Grower {
             Event::Scalar(text, style, anchor, tag) => {
                 let is_plain = style == ScalarStyle::Plain;
                 let is_text = !is_plain || tag.as_deref().is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
-                if tag.as_deref().is_some_and(|tag| tag.is_yaml_core_schema_tag("binary")) {
+                if tag
+                    .as_deref()
+                    .is_some_and(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some("binary"))
+                {
                     self.fault(spot, "`!!binary` is not supported".to_owned(), Some("write the text itself"));
                 }
                 let weight = Weight { nodes: 1, bytes: text.len() };
@@ -372,5 +375,98 @@ fn mark_repeated(entries: &mut [Entry]) {
         .collect();
     for at in repeated {
         entries[at].oddity = Some(Oddity::Repeated);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree in one line, and what is wrong with it.
+    fn check(text: &str, tree: &str, faults: &[&str]) {
+        let grown = grow(text);
+        assert_eq!(grown.root.map(|root| show(&root)).unwrap_or_default(), tree, "{text}");
+        let told: Vec<_> = grown.faults.iter().map(|fault| fault.what.as_str()).collect();
+        assert_eq!(told, faults, "{text}");
+    }
+
+    fn show(child: &Child) -> String {
+        match &child.node.value {
+            Value::Null => "~".to_owned(),
+            Value::Scalar { text, is_plain: true } => text.clone(),
+            Value::Scalar { text, is_plain: false } => format!("{text:?}"),
+            Value::List(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(" ")),
+            Value::Mapping(entries) => {
+                let entries = entries.iter().map(|entry| {
+                    let oddity = entry.oddity.map(|oddity| format!("{oddity:?} ")).unwrap_or_default();
+                    format!("{oddity}{}:{}", entry.name.value, show(&entry.value))
+                });
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_what_go_makes_of_them() {
+        check("", "", &[]);
+        check("# nothing\n", "", &[]);
+        check(
+            "a: [1, '1', ~, null, NULL, nULL, '', !!str null, !!str 1]",
+            "{a:[1 \"1\" ~ ~ ~ nULL \"\" \"null\" \"1\"]}",
+            &[],
+        );
+        check("a:\nb: |\n  x\n  y", "{a:~ b:\"x\\ny\"}", &[]);
+        check("a: !!binary aGk=", "{a:aGk=}", &["`!!binary` is not supported"]);
+        check("a: 1\na: 2\n? [x]\n: 3\n'': 4", "{a:1 Repeated a:2 NotText :3 :4}", &[]);
+    }
+
+    #[test]
+    fn aliases_stand_for_what_they_name() {
+        check("[&a x, *a, &b {k: *a}, *b]", "[x x {k:x} {k:x}]", &[]);
+        check("[&a x, &a y, *a]", "[x y y]", &[]);
+        check("[*b, &b x]", "[~ x]", &["no value is marked with `&b` above"]);
+        check("&a [x, *a]", "[x ~]", &["this alias stands inside of what it stands for"]);
+    }
+
+    #[test]
+    fn what_is_written_wins_over_what_is_merged() {
+        check("[&a {x: 1, y: 1}, {<<: *a, x: 2}]", "[{x:1 y:1} {x:2 y:1}]", &[]);
+        check("[&a {x: 1}, {x: 2, <<: *a}]", "[{x:1} {x:2}]", &[]);
+        check("[&a {x: 1}, &b {x: 3, y: 3}, {<<: [*a, *b]}]", "[{x:1} {x:3 y:3} {x:1 y:3}]", &[]);
+        check("{'<<': {x: 1}}", "{<<:{x:1}}", &[]);
+        check("{<<: x, y: 1}", "{y:1}", &["expected a mapping behind `<<`"]);
+    }
+
+    #[test]
+    fn a_second_document_is_told_and_not_read() {
+        check("a: 1\n---\n", "{a:1}", &[]);
+        check("a: 1\n---\n# nothing\n...\n", "{a:1}", &[]);
+        check("a: 1\n---\nb: 2\n", "{a:1}", &["a second YAML document begins here"]);
+    }
+
+    #[test]
+    fn what_is_not_yaml_gives_nothing() {
+        let check = |text: &str, what: &str| {
+            let grown = grow(text);
+            assert!(grown.root.is_none() && !grown.is_whole && grown.faults[0].what.contains(what), "{grown:?}");
+        };
+        check("a: [1", "not valid YAML: ");
+        check("a: {{ x }} y", "expected a text, found a mapping");
+        check(&format!("{}{}", "[".repeat(30), "]".repeat(30)), "nested more than 24 deep");
+        check(
+            &format!("a: &a {}1{}\nb: {}*a{}", "[".repeat(15), "]".repeat(15), "[".repeat(15), "]".repeat(15)),
+            "24 deep",
+        );
+        check(&format!("- &a '{}'\n- [{}]", "x".repeat(1 << 20), "*a, ".repeat(100)), "67108864 bytes");
+    }
+
+    #[test]
+    fn every_value_has_its_place() {
+        let text = "a: &x 'é b'\nc: *x\n";
+        let grown = grow(text).root.unwrap();
+        let Value::Mapping(entries) = &grown.node.value else { panic!("{grown:?}") };
+        let piece = |spot: Spot| &text[spot.bytes()];
+        assert_eq!((piece(entries[0].name.defined), piece(entries[0].value.node.spot)), ("a", "'é b'"));
+        assert_eq!((piece(entries[1].value.referenced), piece(entries[1].value.node.spot)), ("*x", "'é b'"));
     }
 }

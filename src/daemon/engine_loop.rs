@@ -264,6 +264,7 @@ impl EngineLoop {
             | Note::RollbackKeyless { .. }
             | Note::Orphaned { .. }
             | Note::ForwardDropped { .. }
+            | Note::TextFailed { .. }
             | Note::EpisodeEnded { .. }
             | Note::GroupTold { .. } => return,
         };

@@ -146,7 +146,8 @@ impl Narrator {
             | Note::GroupTold { .. }
             | Note::RollbackKeyless { .. }
             | Note::Orphaned { .. }
-            | Note::ForwardDropped { .. } => {}
+            | Note::ForwardDropped { .. }
+            | Note::TextFailed { .. } => {}
         }
     }
 

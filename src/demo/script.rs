@@ -180,6 +180,7 @@ impl Script {
             | Note::RollbackKeyless { .. }
             | Note::Orphaned { .. }
             | Note::ForwardDropped { .. }
+            | Note::TextFailed { .. }
             | Note::Undeliverable { .. } => self.fault(note.to_string(), at),
             Note::Alert { .. }
             | Note::AttemptFailed { .. }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::{
-    Alert, DeliveryId, GroupKey, GroupStatus, IntegrationId, IntegrationKind, NoticeNotification, Notification,
-    NotifyReason, RollbackNotification, Timestamp,
+    Alert, DeliveryId, GroupKey, GroupStatus, IntegrationId, NoticeNotification, Notification, NotifyReason,
+    RollbackNotification, Timestamp,
 };
-use crate::receiver::{Outcome, RenderContext, Reply, presumed_handle};
+use crate::receiver::{Outcome, Receiver, RenderContext, Rendered, Reply, presumed_handle};
 
 use super::join::{Dispatch, Sending, Timer, Touched};
 use super::{Delivery, DeliveryState, Ending, Finished, Lane, LaneKey, Told, needs_update};
@@ -67,9 +67,9 @@ pub(super) fn takes_back(is_doubted: bool, state: &Told, send_resolved: bool) ->
 }
 
 /// Why Slack is told that a rollback has got on, of which its message tells: an edit in place disturbs nobody.
-pub(super) fn rollback_news(kind: IntegrationKind, told: Option<&Told>, state: &Told) -> Option<NotifyReason> {
+pub(super) fn rollback_news(receiver: &Receiver, told: Option<&Told>, state: &Told) -> Option<NotifyReason> {
     let is_news = |told: &Told| !told.firing.is_empty() && told.rollbacks != state.rollbacks;
-    (kind == IntegrationKind::Slack && told.is_some_and(is_news)).then_some(NotifyReason::RollbackNews)
+    (receiver.updates_in_place() && told.is_some_and(is_news)).then_some(NotifyReason::RollbackNews)
 }
 
 /// Whether a notification tells no more than that something is over.
@@ -187,11 +187,16 @@ impl Dispatch {
         }
         delivery.attempts = delivery.attempts.saturating_add(1);
         delivery.state = DeliveryState::InFlight { since: now };
-        let handle = self.lanes.get(&delivery.lane).and_then(|lane| lane.handle.as_ref());
+        let lane = self.lanes.get(&delivery.lane);
+        let handle = lane.and_then(|lane| lane.handle.as_ref());
+        let before = lane.and_then(|lane| lane.told.as_ref()).map(|told| &told.firing);
         // The moment is that of the decision, so that every attempt says the same.
         let context =
-            RenderContext { delivery: id, handle, external_url: &self.external_url, now: delivery.created_at };
-        let request = receiver.render(&delivery.notification, &context);
+            RenderContext { delivery: id, handle, before, external_url: &self.external_url, now: delivery.created_at };
+        let Rendered { request, troubles } = receiver.render(&delivery.notification, &context);
+        if delivery.attempts == 1 {
+            self.troubles.extend(troubles.into_iter().map(|why| (id.clone(), integration.clone(), why)));
+        }
         self.sendings.push(Sending { delivery: id.clone(), integration, attempt: delivery.attempts, request });
         self.touched.insert(Touched::Delivery(id.clone()));
     }
@@ -311,7 +316,7 @@ impl Dispatch {
                 let send_resolved = receiver.send_resolved();
                 needs_update(lane.told.as_ref(), &state, send_resolved, Duration::MAX)
                     .or_else(|| takes_back(!lane.doubted.is_empty() && !self.compat.is_strict(), &state, send_resolved))
-                    .or_else(|| rollback_news(lane_key.integration.kind, lane.told.as_ref(), &state))
+                    .or_else(|| rollback_news(&receiver, lane.told.as_ref(), &state))
                     .is_some()
             }
             (Notification::Notice(notice), _) => {

@@ -114,6 +114,8 @@ pub struct Dispatch {
     pub(super) touched: BTreeSet<Touched>,
     pub(super) sendings: Vec<Sending>,
     pub(super) finished: Vec<Finished>,
+    /// What could not be written as the configuration has it.
+    pub(super) troubles: Vec<(DeliveryId, IntegrationId, String)>,
 }
 
 impl Dispatch {
@@ -134,6 +136,7 @@ impl Dispatch {
             touched: BTreeSet::new(),
             sendings: Vec::new(),
             finished: Vec::new(),
+            troubles: Vec::new(),
         };
         dispatch.configure(spec);
         dispatch
@@ -313,6 +316,11 @@ impl Dispatch {
     /// What is to be sent, and what has ended, since this was last asked.
     pub fn drain(&mut self) -> (Vec<Sending>, Vec<Finished>) {
         (std::mem::take(&mut self.sendings), std::mem::take(&mut self.finished))
+    }
+
+    /// What could not be written as the configuration has it, since this was last asked.
+    pub fn drain_troubles(&mut self) -> Vec<(DeliveryId, IntegrationId, String)> {
+        std::mem::take(&mut self.troubles)
     }
 
     /// The rows that were touched since this was last asked, as they are now.

@@ -47,13 +47,14 @@ impl Dispatch {
             Some(lane) => self.receiver_of(lane),
             None => self.receivers.get(integration).map(Cow::Borrowed),
         };
-        let Some(send_resolved) = receiver.map(|receiver| receiver.send_resolved()) else { return false };
+        let Some(receiver) = receiver else { return false };
+        let send_resolved = receiver.send_resolved();
         let expected = lane.and_then(|lane| self.expected(lane));
         let is_doubted =
             expected.is_none() && lane.is_some_and(|lane| !lane.doubted.is_empty()) && !self.compat.is_strict();
         let Some(reason) = needs_update(expected.as_ref(), state, send_resolved, row.repeat_interval)
             .or_else(|| takes_back(is_doubted, state, send_resolved))
-            .or_else(|| rollback_news(integration.kind, expected.as_ref(), state))
+            .or_else(|| rollback_news(&receiver, expected.as_ref(), state))
         else {
             return false;
         };

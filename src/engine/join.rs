@@ -264,6 +264,9 @@ impl Engine {
         }
         loop {
             let (sendings, finished) = self.dispatch.drain();
+            for (delivery, integration, why) in self.dispatch.drain_troubles() {
+                note(step, Note::TextFailed { at: now, delivery, integration, why });
+            }
             step.after_commit.extend(sendings.into_iter().map(|sending: Sending| Effect::Send(Box::new(sending))));
             if finished.is_empty() {
                 return;

@@ -98,6 +98,17 @@ pub enum Note {
         /// What it was told of.
         subject: String,
     },
+    /// A text of the configuration could not be rendered; the delivery leaves with what is built in.
+    TextFailed {
+        /// When.
+        at: Timestamp,
+        /// The delivery.
+        delivery: DeliveryId,
+        /// To whom.
+        integration: IntegrationId,
+        /// Which, and why.
+        why: String,
+    },
     /// Alerts were dropped that waited for an Alertmanager: it does not take them as fast as they come.
     ForwardDropped {
         /// When.
@@ -167,6 +178,7 @@ impl Note {
             | Self::RollbackKeyless { at, .. }
             | Self::Orphaned { at, .. }
             | Self::ForwardDropped { at, .. }
+            | Self::TextFailed { at, .. }
             | Self::EpisodeEnded { at, .. }
             | Self::GroupTold { at, .. } => *at,
         }
@@ -178,7 +190,8 @@ impl Note {
             Self::Undeliverable { .. }
             | Self::RollbackKeyless { .. }
             | Self::Orphaned { .. }
-            | Self::ForwardDropped { .. } => Weight::Trouble,
+            | Self::ForwardDropped { .. }
+            | Self::TextFailed { .. } => Weight::Trouble,
             Self::AttemptFailed { .. } => Weight::Setback,
             _ => Weight::Course,
         }
@@ -227,6 +240,7 @@ impl fmt::Display for Note {
                 f,
                 "{integration} was told of {subject} and is no longer configured: close what it shows by hand once it is over",
             ),
+            Self::TextFailed { integration, why, .. } => write!(f, "telling {integration} in our own words: {why}"),
             Self::ForwardDropped { integration, alerts, .. } => {
                 write!(f, "dropped {alerts} alerts that waited for {integration}: it does not take them fast enough")
             }

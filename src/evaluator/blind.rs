@@ -113,14 +113,14 @@ impl Sight {
         if is_kept && let Some(trouble) = self.loss(scene, element, at) {
             return Some(trouble);
         }
-        let began_after = |run: Option<Timestamp>| match run {
+        let proves_nothing = |unfilled: &Unfilled<'_>| match unfilled.run {
             Some(start) => is_kept && start > instance.state.active_at(),
-            // Whoever wants what is unknown to resolve does not therefore want every start to resolve everything.
-            None => instance.restored && (is_kept || self.loss(scene, element, at).is_none()),
+            // Whoever wants what is unknown to resolve does not therefore want every start to resolve everything: the
+            // first scrape, or its failure, is waited for.
+            None => instance.restored && (is_kept || !unfilled.is_lost(scene.store, at)),
         };
         let mut unfilled = self.unfilled_targets(scene, at);
-        let found = unfilled
-            .find(|unfilled| agrees(&unfilled.target.labels, element, unfilled.ignored) && began_after(unfilled.run));
+        let found = unfilled.find(|it| agrees(&it.target.labels, element, it.ignored) && proves_nothing(it));
         found.map(|unfilled| Trouble::Unfilled(unfilled.target.id.clone()))
     }
 
@@ -210,6 +210,12 @@ struct Unfilled<'a> {
     /// Since when it has been, without a gap, since this process began, or since its samples are kept.
     run: Option<Timestamp>,
     ignored: &'a [String],
+}
+
+impl Unfilled<'_> {
+    fn is_lost(&self, store: &Store, at: Timestamp) -> bool {
+        store.target(&self.target.id).is_some_and(|history| history.is_lost(at))
+    }
 }
 
 /// Since when the samples that a selector wants of a target are there without a gap.

@@ -11,9 +11,11 @@ use crate::rule::{
     RuleGroup, RuleInstances, Seen, Timing, annotate, record, series_of,
 };
 use crate::store::{Append, Origin, Store};
+use crate::template::{NoQueries, QueryHost};
 
 use super::blind::{Health, Scene, Sight};
 use super::overdue::UnknownAlert;
+use super::queries::{self, StoreQueries};
 use super::{GroupReport, GroupView, InstanceChange, QuestionId, RuleHealth, RuleKind, RuleView, ScrapeTarget};
 
 /// A group and its rules as they stand.
@@ -178,6 +180,9 @@ impl Standing {
     /// A rule that was never evaluated. Its selectors are registered when the store is to answer them.
     fn new(rule: Rule, number: usize, is_embedded: bool, store: &mut Store) -> Self {
         let sight = if is_embedded { Sight::new(store, rule.expr()) } else { Sight::default() };
+        if let (true, Rule::Alert(alert)) = (is_embedded, &rule) {
+            queries::keep(store, alert);
+        }
         let timing = match &rule {
             Rule::Alert(alert) => alert.timing(),
             Rule::Record(_) => Timing { hold: Duration::ZERO, keep_firing_for: Duration::ZERO },
@@ -260,7 +265,9 @@ impl Standing {
         let sight = &self.sight;
         let scene = around.scene();
         let is_unknown = |instance: &Instance| sight.trouble(scene, instance, group.on_unknown, at).is_some();
-        let mut result = result.and_then(|value| annotate(rule, value, around.context));
+        let embedded = StoreQueries { store: around.store, at: at - group.query_offset, rule };
+        let queries: &dyn QueryHost = if group.source.is_embedded() { &embedded } else { &NoQueries };
+        let mut result = result.and_then(|value| annotate(rule, value, around.context, at, queries));
         if let Ok(seen) = &result
             && group.limit > 0
         {

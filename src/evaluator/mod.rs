@@ -17,6 +17,7 @@ mod wire;
 mod join;
 mod query;
 mod reload;
+mod queries;
 
 pub use ingest::{Scrape, ScrapeReport, ScrapeTarget};
 pub use join::Evaluator;

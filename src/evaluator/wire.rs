@@ -2,14 +2,15 @@
 //!
 //! A rule reads another when one of its selectors could select the series that the other writes, judged by their name
 //! (and, for `ALERTS`, by `alertname`). Groups that are due together are evaluated so that what is read was written
-//! before, by the groups' dependencies; where two groups read each other, and otherwise, in the order of their files.
+//! before; otherwise, and where groups read each other, in the order of their files.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::model::{ALERT_NAME, METRIC_NAME, MatchOp, Matcher};
 use crate::promql::SelectorUse;
 use crate::rule::{ALERTS, ALERTS_FOR_STATE, Rule};
+use crate::store::metric_names;
 
 use super::blind::{Branch, Sight};
 use super::group::{Group, Standing};
@@ -46,11 +47,10 @@ impl<'a> Writers<'a> {
         let fits = |label: &str, value: &str| {
             matchers.iter().filter(|it| &*it.name == label).all(|it| it.matches_value(value))
         };
-        if let Some(name) = one(METRIC_NAME)
-            && &*name != ALERTS
-            && &*name != ALERTS_FOR_STATE
+        if let Some(names) = metric_names(matchers)
+            && names.iter().all(|name| *name != ALERTS && *name != ALERTS_FOR_STATE)
         {
-            return self.recorded.get(&*name).cloned().unwrap_or_default();
+            return names.into_iter().filter_map(|name| self.recorded.get(name)).flatten().copied().collect();
         }
         if let Some(found) = self.found.get(matchers) {
             return found.clone();
@@ -138,26 +138,25 @@ impl Wiring {
             needs
         };
         let needs: Vec<Vec<usize>> = groups.iter().map(needs).collect();
-        let mut order = Vec::with_capacity(groups.len());
-        let mut is_begun = vec![false; groups.len()];
-        for first in 0..groups.len() {
-            // Depth first, with a stack of its own: how far down each group's needs have been followed.
-            let mut path: Vec<(usize, usize)> = Vec::new();
-            if !std::mem::replace(&mut is_begun[first], true) {
-                path.push((first, 0));
+        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); groups.len()];
+        let mut open: Vec<usize> = vec![0; groups.len()];
+        for (reader, needs) in needs.iter().enumerate() {
+            for group in needs.iter().filter(|group| **group != reader) {
+                readers[*group].push(reader);
+                open[reader] += 1;
             }
-            while let Some((group, followed)) = path.last_mut() {
-                match needs[*group].get(*followed) {
-                    Some(next) => {
-                        *followed += 1;
-                        if !std::mem::replace(&mut is_begun[*next], true) {
-                            path.push((*next, 0));
-                        }
-                    }
-                    None => {
-                        order.push(*group);
-                        path.pop();
-                    }
+        }
+        let mut left: BTreeSet<usize> = (0..groups.len()).collect();
+        let mut ready: BTreeSet<usize> = left.iter().copied().filter(|group| open[*group] == 0).collect();
+        let mut order = Vec::with_capacity(groups.len());
+        // When none is ready, some read each other: then the first of those left goes first.
+        while let Some(group) = ready.pop_first().or_else(|| left.first().copied()) {
+            left.remove(&group);
+            order.push(group);
+            for reader in &readers[group] {
+                open[*reader] -= 1;
+                if open[*reader] == 0 && left.contains(reader) {
+                    ready.insert(*reader);
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Endpoint, Handle, PagerDuty, Receiver, Slack, Webhook};
+use super::{Endpoint, Handle, PagerDuty, PagerDutyTexts, Receiver, Slack, SlackHook, SlackTexts, Text, Webhook};
 use crate::model::{ClientName, SecretName};
 
 /// A place and how to reach it.
@@ -47,6 +47,13 @@ pub enum Destination {
         /// The routing key, by its origin.
         routing_key: SecretName,
     },
+    /// An incoming webhook of Slack.
+    SlackHook {
+        /// Where to.
+        url: Endpoint,
+        /// The channel as the configuration names it, if it does.
+        channel: Option<String>,
+    },
     /// A webhook.
     Webhook {
         /// Where to.
@@ -80,10 +87,16 @@ impl Address {
         let (send_resolved, timeout, client) = (self.send_resolved, self.timeout, self.client.clone());
         match self.destination.clone() {
             Destination::Slack { api_url, channel, token } => {
-                Receiver::Slack(Slack { api_url, token, channel, send_resolved, timeout, client })
+                let (channel, texts) = (Text::constant(channel), SlackTexts::default());
+                Receiver::Slack(Slack { api_url, token, channel, updates: true, texts, send_resolved, timeout, client })
             }
             Destination::PagerDuty { url, routing_key } => {
-                Receiver::PagerDuty(PagerDuty { url, routing_key, send_resolved, timeout, client })
+                let texts = PagerDutyTexts::default();
+                Receiver::PagerDuty(PagerDuty { url, routing_key, texts, send_resolved, timeout, client })
+            }
+            Destination::SlackHook { url, channel } => {
+                let (channel, texts) = (channel.map(Text::constant), SlackTexts::default());
+                Receiver::SlackHook(SlackHook { url, channel, texts, send_resolved, timeout, client })
             }
             Destination::Webhook { url } => {
                 Receiver::Webhook(Webhook { url, send_resolved, max_alerts: 0, timeout, client })
@@ -97,8 +110,10 @@ impl Address {
             (Destination::PagerDuty { .. }, Some(Handle::PagerDuty { routing_key: Some(_), .. })) => None,
             (Destination::PagerDuty { routing_key, .. }, _) => Some(routing_key),
             (Destination::Slack { token, .. }, _) => Some(token),
-            (Destination::Webhook { url: Endpoint::Secret(name) }, _) => Some(name),
-            (Destination::Webhook { url: Endpoint::Plain(_) }, _) => None,
+            (Destination::Webhook { url } | Destination::SlackHook { url, .. }, _) => match url {
+                Endpoint::Secret(name) => Some(name),
+                Endpoint::Plain(_) => None,
+            },
         }
     }
 }
@@ -108,11 +123,15 @@ impl Receiver {
     /// anew before each attempt.
     pub fn address(&self, origins: &BTreeMap<SecretName, SecretName>) -> Option<Address> {
         let origin = |name: &SecretName| origins.get(name).unwrap_or(name).clone();
+        let place = |url: &Endpoint| match url {
+            Endpoint::Plain(url) => Endpoint::Plain(url.clone()),
+            Endpoint::Secret(name) => Endpoint::Secret(origin(name)),
+        };
         let (destination, timeout, client) = match self {
             Self::Slack(slack) => (
                 Destination::Slack {
                     api_url: slack.api_url.clone(),
-                    channel: slack.channel.clone(),
+                    channel: slack.channel.source().to_owned(),
                     token: origin(&slack.token),
                 },
                 slack.timeout,
@@ -123,12 +142,12 @@ impl Receiver {
                 pagerduty.timeout,
                 &pagerduty.client,
             ),
+            Self::SlackHook(hook) => {
+                let channel = hook.channel.as_ref().map(|channel| channel.source().to_owned());
+                (Destination::SlackHook { url: place(&hook.url), channel }, hook.timeout, &hook.client)
+            }
             Self::Webhook(webhook) => {
-                let url = match &webhook.url {
-                    Endpoint::Plain(url) => Endpoint::Plain(url.clone()),
-                    Endpoint::Secret(name) => Endpoint::Secret(origin(name)),
-                };
-                (Destination::Webhook { url }, webhook.timeout, &webhook.client)
+                (Destination::Webhook { url: place(&webhook.url) }, webhook.timeout, &webhook.client)
             }
             Self::Rollback(_) => return None,
         };

@@ -9,27 +9,39 @@ mod alertmanager;
 mod mrkdwn;
 mod outcome;
 mod pagerduty;
+mod pagerduty_texts;
 mod rollback;
 mod severity;
 mod slack;
+mod slack_hook;
 mod slack_message;
+mod slack_texts;
+mod slack_thread;
+mod text;
 mod told;
 mod webhook;
 mod words;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest};
 
-use crate::model::{ClientName, DeliveryId, IntegrationKind, Notification, SecretName, SecretText, Timestamp};
+use crate::model::{
+    ClientName, DeliveryId, Fingerprint, IntegrationKind, Notification, SecretName, SecretText, Timestamp,
+};
 
 pub use address::{Address, Destination};
 pub use alertmanager::{Alertmanager, FORWARD_ALERTS_MAX, ForwardedAlert};
 pub use outcome::Outcome;
 pub use pagerduty::PagerDuty;
+pub use pagerduty_texts::{PagerDutyImage, PagerDutyLink, PagerDutyTexts};
 pub use rollback::Rollback;
 pub use slack::Slack;
+pub use slack_hook::SlackHook;
+pub use slack_texts::{SlackAction, SlackConfirm, SlackField, SlackTexts};
+pub use text::Text;
 pub use webhook::Webhook;
 
 /// An integration of a receiver: where notifications go, and in which language.
@@ -37,6 +49,8 @@ pub use webhook::Webhook;
 pub enum Receiver {
     /// A Slack channel.
     Slack(Slack),
+    /// An incoming webhook of Slack.
+    SlackHook(SlackHook),
     /// A PagerDuty service.
     PagerDuty(PagerDuty),
     /// Anything that understands Alertmanager's webhook.
@@ -49,7 +63,7 @@ impl Receiver {
     /// What it speaks.
     pub fn kind(&self) -> IntegrationKind {
         match self {
-            Self::Slack(_) => IntegrationKind::Slack,
+            Self::Slack(_) | Self::SlackHook(_) => IntegrationKind::Slack,
             Self::PagerDuty(_) => IntegrationKind::PagerDuty,
             Self::Webhook(_) => IntegrationKind::Webhook,
             Self::Rollback(_) => IntegrationKind::Rollback,
@@ -60,19 +74,26 @@ impl Receiver {
     pub fn send_resolved(&self) -> bool {
         match self {
             Self::Slack(slack) => slack.send_resolved,
+            Self::SlackHook(hook) => hook.send_resolved,
             Self::PagerDuty(pagerduty) => pagerduty.send_resolved,
             Self::Webhook(webhook) => webhook.send_resolved,
             Self::Rollback(_) => false,
         }
     }
 
+    /// Whether what was told is changed in place, which disturbs nobody.
+    pub fn updates_in_place(&self) -> bool {
+        matches!(self, Self::Slack(slack) if slack.updates)
+    }
+
     /// What to send. Every receiver has an answer to every notification, if only to say that it is not meant for it.
-    pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Request {
+    pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Rendered {
         match self {
             Self::Slack(slack) => slack.render(note, context),
+            Self::SlackHook(hook) => hook.render(note, context),
             Self::PagerDuty(pagerduty) => pagerduty.render(note, context),
-            Self::Webhook(webhook) => webhook.render(note, context),
-            Self::Rollback(rollback) => rollback.render(note, context),
+            Self::Webhook(webhook) => webhook.render(note, context).into(),
+            Self::Rollback(rollback) => rollback.render(note, context).into(),
         }
     }
 
@@ -80,6 +101,7 @@ impl Receiver {
     pub fn classify(&self, reply: &Reply) -> Outcome {
         match self {
             Self::Slack(slack) => slack.classify(reply),
+            Self::SlackHook(hook) => hook.classify(reply),
             Self::PagerDuty(pagerduty) => pagerduty.classify(reply),
             Self::Webhook(webhook) => webhook.classify(reply),
             Self::Rollback(rollback) => rollback.classify(reply),
@@ -102,10 +124,27 @@ pub struct RenderContext<'a> {
     pub delivery: &'a DeliveryId,
     /// How to reach the message that told this before, if there is one.
     pub handle: Option<&'a Handle>,
+    /// The alerts that those who are told know to fire; nothing when they know nothing for certain.
+    pub before: Option<&'a BTreeSet<Fingerprint>>,
     /// Where our own pages are; empty when nobody said.
     pub external_url: &'a str,
     /// The time.
     pub now: Timestamp,
+}
+
+/// What to send, and what of it could not be written as the configuration has it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rendered {
+    /// What to send; whole, whatever did not work.
+    pub request: Request,
+    /// What did not work, in words.
+    pub troubles: Vec<String>,
+}
+
+impl From<Request> for Rendered {
+    fn from(request: Request) -> Self {
+        Self { request, troubles: Vec::new() }
+    }
 }
 
 /// How to reach the same message or incident again.
@@ -216,6 +255,8 @@ pub struct SlackRequest {
     pub token: SecretName,
     /// The method with its arguments.
     pub call: SlackCall,
+    /// What the message's thread is told once that is done. That it was not is no reason to do it all again.
+    pub thread: Option<SlackApiChatPostMessageRequest>,
     /// How long the whole call may take.
     pub timeout: Duration,
     /// The client that makes the call; the plain one when none is named.

@@ -5,28 +5,31 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::pagerduty_texts::PagerDutyTexts;
 use super::severity::Severity;
+use super::text::Writer;
 use super::told::{Told, is_link, links};
 use super::words::{cut, rollback};
 use super::{
-    BodySecret, BodySecretValue, Endpoint, Handle, HttpRequest, Method, Outcome, RenderContext, Reply, Request,
+    BodySecret, BodySecretValue, Endpoint, Handle, HttpRequest, Method, Outcome, RenderContext, Rendered, Reply,
+    Request,
 };
 use crate::model::{Alert, AlertStatus, ClientName, Notification, SecretName, SecretText};
 
 /// A whole event, in bytes. PagerDuty says 512 KB; read as the smaller of its meanings.
-const EVENT_BYTES_MAX: usize = 512_000;
+pub(super) const EVENT_BYTES_MAX: usize = 512_000;
 /// What stays free for the routing key, and for the sentence about alerts left out.
 const RESERVE_BYTES: usize = 1024;
 /// The summary.
-const SUMMARY_CHARS_MAX: usize = 1024;
+pub(super) const SUMMARY_CHARS_MAX: usize = 1024;
 /// The other short fields. PagerDuty names no limit for them.
-const FIELD_CHARS_MAX: usize = 255;
+pub(super) const FIELD_CHARS_MAX: usize = 255;
 /// One text of the details: an annotation, or the labels of an alert.
 const DETAIL_CHARS_MAX: usize = 4000;
 /// Rollbacks mentioned, the latest ones.
 const ROLLBACKS_MAX: usize = 20;
 /// Links, and how long each may be.
-const LINKS_MAX: usize = 10;
+pub(super) const LINKS_MAX: usize = 10;
 const LINK_CHARS_MAX: usize = 2000;
 
 /// A service of PagerDuty, by its integration.
@@ -36,6 +39,8 @@ pub struct PagerDuty {
     pub url: String,
     /// The integration key.
     pub routing_key: SecretName,
+    /// What the configuration says of its events.
+    pub texts: PagerDutyTexts,
     /// Whether it wants to hear that alerts have resolved.
     pub send_resolved: bool,
     /// How long a call may take.
@@ -46,7 +51,7 @@ pub struct PagerDuty {
 
 impl PagerDuty {
     /// A `trigger`, which opens the alert or adds to it, or the `resolve` that closes it.
-    pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Request {
+    pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Rendered {
         let told = Told::of(note);
         let (dedup_key, kept) = match context.handle {
             Some(Handle::PagerDuty { dedup_key, routing_key }) => (dedup_key.clone(), routing_key.clone()),
@@ -58,13 +63,14 @@ impl PagerDuty {
             Some(key) => BodySecretValue::Kept(key),
             None => BodySecretValue::Named(self.routing_key.clone()),
         };
+        let mut writer = Writer::new(&told, context);
         let body = if is_firing {
-            trigger(&told, &dedup_key, context.external_url)
+            trigger(&told, &dedup_key, &self.texts, context.external_url, &mut writer)
         } else {
             // PagerDuty reads no more than this of a resolve.
             json!({ "event_action": "resolve", "dedup_key": dedup_key })
         };
-        Request::Http(HttpRequest {
+        let request = Request::Http(HttpRequest {
             method: Method::Post,
             url: Endpoint::Plain(self.url.clone()),
             headers: Vec::new(),
@@ -73,7 +79,8 @@ impl PagerDuty {
             signature: None,
             timeout: self.timeout,
             client: self.client.clone(),
-        })
+        });
+        Rendered { request, troubles: writer.into_troubles() }
     }
 
     /// What an answer means. PagerDuty repeats the deduplication key when it takes an event.
@@ -105,7 +112,13 @@ fn dedup_key(group_key: &str) -> String {
     Sha256::digest(group_key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn trigger(told: &Told<'_>, dedup_key: &str, external_url: &str) -> Value {
+fn trigger(
+    told: &Told<'_>,
+    dedup_key: &str,
+    texts: &PagerDutyTexts,
+    external_url: &str,
+    writer: &mut Writer<'_>,
+) -> Value {
     let labels = &told.common_labels;
     let first_of = |names: &[&str]| {
         let value = names.iter().map(|name| labels.get(name)).find(|value| !value.is_empty());
@@ -141,11 +154,16 @@ fn trigger(told: &Told<'_>, dedup_key: &str, external_url: &str) -> Value {
     if let Some(group) = first_of(&["cluster", "environment", "env", "namespace"]) {
         event["payload"]["group"] = group.into();
     }
+    texts.fill(&mut event, told, writer);
     let room = EVENT_BYTES_MAX.saturating_sub(RESERVE_BYTES + event.to_string().len());
     let (firing, resolved, left_out) = details(told, room);
     let details = &mut event["payload"]["custom_details"];
-    details["firing"] = firing.into();
-    details["resolved"] = resolved.into();
+    // What the configuration has of these names is what it wants to see there.
+    for (name, alerts) in [("firing", firing), ("resolved", resolved)] {
+        if details.get(name).is_none() {
+            details[name] = alerts.into();
+        }
+    }
     if left_out > 0 {
         details["left_out"] =
             format!("and {left_out} more alerts, which do not fit into an event of PagerDuty (512 KB)").into();
@@ -199,7 +217,7 @@ fn summary(told: &Told<'_>) -> String {
 
 /// PagerDuty refuses an event with a severity that it does not know, so the table is strict. An alert that does not say
 /// how bad it is counts as an error: somebody wanted a pager to ring for it.
-fn severity(severity: Severity) -> &'static str {
+pub(super) fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "critical",
         Severity::Error | Severity::Unsaid => "error",

@@ -24,7 +24,12 @@ pub(super) enum Severity {
 impl Severity {
     /// What an alert's label says; the words are those that rule sets in the wild use, in any case.
     pub(super) fn of(alert: &Alert) -> Self {
-        match alert.labels.get(SEVERITY).to_ascii_lowercase().as_str() {
+        Self::of_word(alert.labels.get(SEVERITY))
+    }
+
+    /// What a word says.
+    pub(super) fn of_word(word: &str) -> Self {
+        match word.trim().to_ascii_lowercase().as_str() {
             "critical" | "crit" | "page" | "fatal" | "emergency" | "disaster" => Self::Critical,
             "error" | "err" | "major" | "high" => Self::Error,
             "warning" | "warn" | "minor" | "medium" | "ticket" => Self::Warning,

@@ -5,8 +5,11 @@ use std::time::Duration;
 use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest};
 
 use super::slack_message::message;
+use super::slack_texts::SlackTexts;
+use super::slack_thread::news;
+use super::text::{Text, Writer};
 use super::told::Told;
-use super::{Handle, Outcome, RenderContext, Reply, Request, SlackCall, SlackRequest};
+use super::{Handle, Outcome, RenderContext, Rendered, Reply, Request, SlackCall, SlackRequest};
 use crate::model::{ClientName, Notification, SecretName};
 
 /// Refusals that say the message to be updated is beyond reach; it is posted anew.
@@ -47,7 +50,11 @@ pub struct Slack {
     /// The bot's token.
     pub token: SecretName,
     /// The channel, by id or as `#name`.
-    pub channel: String,
+    pub channel: Text,
+    /// Whether a message is updated in place; if not, each news is posted anew.
+    pub updates: bool,
+    /// What the configuration says of its messages.
+    pub texts: SlackTexts,
     /// Whether it wants to hear that alerts have resolved.
     pub send_resolved: bool,
     /// How long a call may take.
@@ -58,26 +65,46 @@ pub struct Slack {
 
 impl Slack {
     /// A new message, or an update of the one that the handle leads to.
-    pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Request {
-        let content = message(&Told::of(note), context);
+    pub fn render(&self, note: &Notification, context: &RenderContext<'_>) -> Rendered {
+        let told = Told::of(note);
+        let mut writer = Writer::new(&told, context);
+        let content = message(&told, &self.texts, context, &mut writer);
+        let mut thread = None;
         let call = match context.handle {
-            Some(Handle::Slack { channel, ts }) => {
+            Some(Handle::Slack { channel, ts }) if self.updates => {
+                let news = context.before.and_then(|before| news(&told, before, context.now.max(told.group.at)));
+                thread = news.map(|news| {
+                    SlackApiChatPostMessageRequest::new(channel.into(), news.content)
+                        .with_thread_ts(ts.into())
+                        .with_reply_broadcast(news.is_broadcast)
+                        .with_unfurl_links(false)
+                        .with_unfurl_media(false)
+                });
                 SlackCall::Update(SlackApiChatUpdateRequest::new(channel.into(), content, ts.into()))
             }
-            _ => SlackCall::Post(
-                SlackApiChatPostMessageRequest::new(self.channel.clone().into(), content)
+            _ => {
+                let channel = writer.text("channel", Some(&self.channel));
+                let channel = channel.unwrap_or_else(|| self.channel.source().to_owned());
+                let mut post = SlackApiChatPostMessageRequest::new(channel.trim().into(), content)
                     // Previews of what the links lead to would bury the message.
                     .with_unfurl_links(false)
-                    .with_unfurl_media(false),
-            ),
+                    .with_unfurl_media(false);
+                post.username = writer.text("username", self.texts.username.as_ref());
+                post.icon_emoji = writer.text("icon_emoji", self.texts.icon_emoji.as_ref());
+                post.icon_url = writer.text("icon_url", self.texts.icon_url.as_ref());
+                post.link_names = self.texts.link_names.then_some(true);
+                SlackCall::Post(post)
+            }
         };
-        Request::Slack(SlackRequest {
+        let request = Request::Slack(SlackRequest {
             api_url: self.api_url.clone(),
             token: self.token.clone(),
             call,
+            thread,
             timeout: self.timeout,
             client: self.client.clone(),
-        })
+        });
+        Rendered { request, troubles: writer.into_troubles() }
     }
 
     /// What an answer means.

@@ -13,6 +13,8 @@ use slack_morphism::prelude::{
 use super::RenderContext;
 use super::mrkdwn::{bold, code, escape, link};
 use super::severity::{SEVERITY, Severity};
+use super::slack_texts::{PRETEXT_CHARS_MAX, SlackTexts, cut_with_count};
+use super::text::Writer;
 use super::told::{Told, links, summary};
 use super::words::{clock, cut, how_long, one_line, rollback};
 use crate::model::{ALERT_NAME, Alert, AlertStatus, GroupStatus, Labels, Timestamp};
@@ -59,21 +61,51 @@ const RESOLVED_EMOJI: &str = "✅";
 /// The `event_type` of a message's metadata, by which a delivery whose answer was lost can be found in the channel.
 const METADATA_TYPE: &str = "atalaya_delivery";
 
-/// The message that tells this.
-pub(super) fn message(told: &Told<'_>, context: &RenderContext<'_>) -> SlackMessageContent {
+/// The message that tells this. What the configuration says takes the place of what is built in.
+pub(super) fn message(
+    told: &Told<'_>,
+    texts: &SlackTexts,
+    context: &RenderContext<'_>,
+    writer: &mut Writer<'_>,
+) -> SlackMessageContent {
     let now = context.now.max(told.group.at);
-    let mut top = vec![header(told)];
-    if told.group.alerts.len() > 1 {
+    let title = writer.text("title", texts.title.as_ref());
+    let body = writer.text("text", texts.text.as_ref());
+    let mut top = Vec::new();
+    if let Some(text) = writer.text("pretext", texts.pretext.as_ref()) {
+        top.push(section(cut_with_count(text.trim(), PRETEXT_CHARS_MAX)));
+    }
+    let headline = title.unwrap_or_else(|| headline(told));
+    top.push(texts.linked_title(writer, &headline).unwrap_or_else(|| header(&headline)));
+    if told.group.alerts.len() > 1 && body.is_none() {
         top.push(overview(told, now));
     }
     top.extend(rollbacks(told));
-    let footer = footer(told, context);
+    let mut last = Vec::new();
+    last.extend(texts.image(writer));
+    last.extend(texts.buttons(writer));
+    last.push(footer(told, writer.text("footer", texts.footer.as_ref()), context));
     let mut room = Room::new();
-    for block in top.iter().chain([&footer]) {
+    for block in top.iter().chain(&last) {
         room.take(block);
     }
-    let mut details = alerts(told, now, &mut room);
-    details.push(footer);
+    let mut details = Vec::new();
+    let written = body.as_ref().map(|text| texts.body(writer, text, room.chars)).unwrap_or_default();
+    for block in written.into_iter().chain(texts.fields(writer)) {
+        if !room.has_for(&block) {
+            details.push(section("…and more than a message of Slack holds".to_owned()));
+            break;
+        }
+        room.take(&block);
+        details.push(block);
+    }
+    if body.is_none() {
+        details.extend(alerts(told, now, &mut room));
+    }
+    details.extend(last);
+    let fallback = writer.text("fallback", texts.fallback.as_ref());
+    let text = fallback.map_or_else(|| notification(told), |text| cut_with_count(text.trim(), TEXT_CHARS_MAX));
+    let color = texts.color(writer).unwrap_or_else(|| color(told).to_owned());
 
     let mut metadata = SlackMessageMetadata::new(METADATA_TYPE.to_owned());
     metadata.event_payload = Some(HashMap::from([
@@ -81,9 +113,9 @@ pub(super) fn message(told: &Told<'_>, context: &RenderContext<'_>) -> SlackMess
         ("alertname".to_owned(), escape(&told.what(), LABEL_CHARS_MAX)),
     ]));
     SlackMessageContent::new()
-        .with_text(notification(told))
+        .with_text(text)
         .with_blocks(top)
-        .with_attachments(vec![SlackMessageAttachment::new().with_color(color(told).to_owned()).with_blocks(details)])
+        .with_attachments(vec![SlackMessageAttachment::new().with_color(color).with_blocks(details)])
         .with_metadata(metadata)
 }
 
@@ -110,8 +142,8 @@ fn notification(told: &Told<'_>) -> String {
     escape(&text, TEXT_CHARS_MAX)
 }
 
-fn header(told: &Told<'_>) -> SlackBlock {
-    let text = SlackBlockPlainText::new(escape(&headline(told), HEADER_CHARS_MAX)).with_emoji(true);
+fn header(headline: &str) -> SlackBlock {
+    let text = SlackBlockPlainText::new(escape(&one_line(headline), HEADER_CHARS_MAX)).with_emoji(true);
     SlackHeaderBlock::new(text.into()).into()
 }
 
@@ -207,12 +239,15 @@ fn alert_text(alert: &Alert, common_labels: &Labels, common_annotations: &Labels
 }
 
 /// What all alerts share, why this is told now, and the way to us.
-fn footer(told: &Told<'_>, context: &RenderContext<'_>) -> SlackBlock {
+fn footer(told: &Told<'_>, said: Option<String>, context: &RenderContext<'_>) -> SlackBlock {
     let labels = told.common_labels.filter(|name| name != SEVERITY || told.severity() == Severity::Unsaid);
     let labels = labels_line(&labels, COMMON_LABELS_CHARS_MAX);
     let reason = told.group.reason.as_str().to_owned();
     let home = link("Atalaya", context.external_url, LINKS_CHARS_MAX).unwrap_or_else(|| "Atalaya".to_owned());
-    let parts = [labels, reason, home];
+    let parts = match said {
+        Some(said) => vec![cut_with_count(&one_line(&said), COMMON_LABELS_CHARS_MAX), home],
+        None => vec![labels, reason, home],
+    };
     let text = parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(" · ");
     SlackContextBlock::new(vec![SlackBlockMarkDownText::new(text).into()]).into()
 }
@@ -247,7 +282,8 @@ fn labels_line(labels: &Labels, max: usize) -> String {
     line.trim_end().to_owned()
 }
 
-fn section(text: String) -> SlackBlock {
+/// Text in a section.
+pub(super) fn section(text: String) -> SlackBlock {
     debug_assert!(text.chars().count() <= SECTION_CHARS_MAX, "the parts of a section are cut to fit");
     SlackSectionBlock::new().with_text(SlackBlockMarkDownText::new(text).into()).into()
 }

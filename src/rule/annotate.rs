@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ALERT_NAME, Labels, SourceName};
+use crate::model::{ALERT_NAME, Labels, SourceName, Timestamp};
 use crate::promql::{EvalError, Value};
-use crate::template::TemplateData;
+use crate::template::{QueryHost, TemplateData};
 
 use super::AlertRule;
 
@@ -78,12 +78,18 @@ pub struct Seen {
 
 /// Dresses every element of a result. As in Prometheus the rule's labels win over the element's, `alertname` wins over
 /// both, a template that fails to expand says so in its place, and two elements with the same labels fail the rule.
-pub fn annotate(rule: &AlertRule, value: Value, context: &AnnotateContext) -> Result<Vec<Seen>, RuleError> {
+pub fn annotate(
+    rule: &AlertRule,
+    value: Value,
+    context: &AnnotateContext,
+    at: Timestamp,
+    host: &dyn QueryHost,
+) -> Result<Vec<Seen>, RuleError> {
     let elements = elements_of(value)?;
     let mut known = BTreeSet::new();
     let mut all = Vec::with_capacity(elements.len());
     for (element, value) in elements {
-        let seen = dress(rule, &element, value, context);
+        let seen = dress(rule, &element, value, context, at, host);
         if !known.insert(seen.labels.clone()) {
             return Err(RuleError::SameAlert(seen.labels));
         }
@@ -101,16 +107,24 @@ pub(super) fn elements_of(value: Value) -> Result<Vec<(Labels, f64)>, RuleError>
     }
 }
 
-fn dress(rule: &AlertRule, element: &Labels, value: f64, context: &AnnotateContext) -> Seen {
+fn dress(
+    rule: &AlertRule,
+    element: &Labels,
+    value: f64,
+    context: &AnnotateContext,
+    at: Timestamp,
+    host: &dyn QueryHost,
+) -> Seen {
     let element = element.without_metric_name();
     let data = TemplateData {
         labels: &element,
         external_labels: &context.external_labels,
         external_url: &context.external_url,
         value,
+        now: at,
     };
     let expand = |template: &crate::template::Template| {
-        template.expand(&data).unwrap_or_else(|error| format!("<error expanding template: {error}>"))
+        template.expand(&data, host).unwrap_or_else(|error| format!("<error expanding template: {error}>"))
     };
     let mut labels = element.edit();
     for (name, template) in &rule.labels {

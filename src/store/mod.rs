@@ -21,10 +21,10 @@ use std::time::Duration;
 pub use limits::Limits;
 pub use lineage::{Origin, TargetHistory};
 pub use retain::Retain;
-pub use selector::SelectorId;
+pub use selector::{SelectorId, metric_names};
 pub use series::{Append, Series, SeriesId};
 
-use crate::model::{Labels, Matcher, Sample, TargetId, Timestamp, is_stale, stale_nan};
+use crate::model::{Labels, Matcher, Sample, TargetId, Timestamp};
 use limits::{Refusals, Size};
 use selector::Selectors;
 
@@ -218,10 +218,10 @@ impl Store {
         self.by_labels.get(labels).copied()
     }
 
-    /// Marks the end of a series that is stored: there is no value any more from `at` on.
+    /// Marks the end of a series that is stored: there is no value any more from `at` on, or right after its last sample.
     pub fn end(&mut self, labels: &Labels, at: Timestamp) {
-        if let Some(id) = self.find(labels) {
-            self.append(id, Sample { at, value: stale_nan() });
+        if let Some(series) = self.find(labels).and_then(|id| live(&mut self.slots, id)) {
+            self.size.samples += usize::from(series.end_at(at));
         }
     }
 
@@ -231,10 +231,8 @@ impl Store {
         self.refusals.remove(target);
         for slot in &mut self.slots {
             let Some(series) = &mut slot.series else { continue };
-            let ends = series.origin().target() == Some(target);
-            if ends && series.last().is_some_and(|last| !is_stale(last.value)) {
-                let appended = series.append(Sample { at, value: stale_nan() });
-                self.size.samples += usize::from(appended == Append::Stored);
+            if series.origin().target() == Some(target) {
+                self.size.samples += usize::from(series.end_at(at));
             }
         }
     }

@@ -36,10 +36,49 @@ pub(super) struct Selectors {
     free: Vec<u32>,
     /// By sorted matchers.
     by_matchers: HashMap<Vec<Matcher>, SelectorId>,
-    /// Those that ask for one metric name; nearly all do.
-    by_name: HashMap<Arc<str>, Vec<SelectorId>>,
+    /// Those that ask for a metric name, or a choice of names; nearly all do.
+    by_name: HashMap<Arc<str>, Index>,
     /// The others, which are tried on every new series.
-    nameless: Vec<SelectorId>,
+    nameless: Index,
+}
+
+/// Selectors by a label value that they ask for: there may be thousands that ask for one name, each for another pod.
+#[derive(Debug, Default)]
+struct Index {
+    by_label: HashMap<Arc<str>, HashMap<Arc<str>, Vec<SelectorId>>>,
+    /// Those that ask for no label value.
+    rest: Vec<SelectorId>,
+}
+
+impl Index {
+    fn add(&mut self, matchers: &[Matcher], id: SelectorId) {
+        let list = match matchers.iter().find(|it| asks_for_value(it)) {
+            Some(it) => self.by_label.entry(it.name.clone()).or_default().entry(it.value.clone()).or_default(),
+            None => &mut self.rest,
+        };
+        list.push(id);
+    }
+
+    /// Those that a series with these labels could belong to.
+    fn of_series<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = SelectorId> + 'a {
+        let by_label = self.by_label.iter().filter_map(|(name, values)| values.get(labels.get(name)));
+        by_label.flatten().chain(&self.rest).copied()
+    }
+
+    /// Those that could ask for no more than these matchers.
+    fn of_matchers<'a>(&'a self, matchers: &'a [Matcher]) -> impl Iterator<Item = SelectorId> + 'a {
+        let by_label = matchers.iter().filter(|it| asks_for_value(it));
+        let by_label = by_label.filter_map(|it| self.by_label.get(&it.name)?.get(&it.value));
+        by_label.flatten().chain(&self.rest).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_label.is_empty() && self.rest.is_empty()
+    }
+}
+
+fn asks_for_value(matcher: &Matcher) -> bool {
+    matcher.op == MatchOp::Equal && &*matcher.name != METRIC_NAME && !matcher.value.is_empty()
 }
 
 impl Selectors {
@@ -52,16 +91,20 @@ impl Selectors {
         since: Option<Timestamp>,
     ) -> (SelectorId, bool) {
         let matchers = sorted(matchers);
-        let kept_since = since.and_then(|now| self.kept_since(&matchers, reach, now));
         if let Some(id) = self.find(&matchers) {
-            let selector = self.get_mut(id);
-            if reach > selector.reach.max(selector.kept) {
-                selector.kept_since = kept_since;
+            let selector = self.get(id);
+            if let Some(now) = since
+                && reach > selector.reach.max(selector.kept)
+            {
+                let kept_since = self.kept_since(&matchers, reach, now);
+                self.get_mut(id).kept_since = kept_since;
             }
+            let selector = self.get_mut(id);
             selector.reach = selector.reach.max(reach);
             selector.is_wanted = true;
             return (id, false);
         }
+        let kept_since = since.and_then(|now| self.kept_since(&matchers, reach, now));
         let matchers = matchers.into_owned();
         let selector = Selector {
             matchers: matchers.clone(),
@@ -90,9 +133,13 @@ impl Selectors {
     }
 
     fn index(&mut self, matchers: &[Matcher], id: SelectorId) {
-        match metric_name(matchers) {
-            Some(name) => self.by_name.entry(name).or_default().push(id),
-            None => self.nameless.push(id),
+        match metric_names(matchers) {
+            Some(names) => {
+                for name in names {
+                    self.by_name.entry(name.into()).or_default().add(matchers, id);
+                }
+            }
+            None => self.nameless.add(matchers, id),
         }
     }
 
@@ -108,10 +155,12 @@ impl Selectors {
     }
 
     /// The selectors that select at least everything that these matchers select: they ask for no more than those.
-    fn covering(&self, matchers: &[Matcher]) -> impl Iterator<Item = SelectorId> {
-        let named = metric_name(matchers).and_then(|name| self.by_name.get(&name)).into_iter().flatten();
-        let covers = |id: &SelectorId| self.get(*id).matchers.iter().all(|matcher| matchers.contains(matcher));
-        named.chain(&self.nameless).copied().filter(covers)
+    fn covering<'a>(&'a self, matchers: &'a [Matcher]) -> impl Iterator<Item = SelectorId> + 'a {
+        // Whatever covers a selector of several names is listed under each of them.
+        let first = metric_names(matchers).and_then(|names| names.first().copied());
+        let named = first.and_then(|name| self.by_name.get(name));
+        let found = [named, Some(&self.nameless)].into_iter().flatten().flat_map(|index| index.of_matchers(matchers));
+        found.filter(|id| self.get(*id).matchers.iter().all(|matcher| matchers.contains(matcher)))
     }
 
     /// How far back everything that these matchers select is kept; none when some of it is not.
@@ -134,8 +183,9 @@ impl Selectors {
 
     /// The selectors that want a series with these labels.
     pub(super) fn wanting(&self, labels: &Labels) -> Vec<SelectorId> {
-        let named = self.by_name.get(labels.metric_name()).into_iter().flatten();
-        named.chain(&self.nameless).copied().filter(|id| self.matches(*id, labels)).collect()
+        let indexes = [self.by_name.get(labels.metric_name()), Some(&self.nameless)];
+        let found = indexes.into_iter().flatten().flat_map(|index| index.of_series(labels));
+        found.filter(|id| self.matches(*id, labels)).collect()
     }
 
     pub(super) fn matches(&self, id: SelectorId, labels: &Labels) -> bool {
@@ -191,7 +241,7 @@ impl Selectors {
             }
         }
         self.by_name.clear();
-        self.nameless.clear();
+        self.nameless = Index::default();
         let kept: Vec<_> = self.by_matchers.iter().map(|(matchers, id)| (matchers.clone(), *id)).collect();
         for (matchers, id) in kept {
             self.index(&matchers, id);
@@ -235,7 +285,22 @@ fn sorted(matchers: &[Matcher]) -> Cow<'_, [Matcher]> {
     Cow::Owned(sorted)
 }
 
-fn metric_name(matchers: &[Matcher]) -> Option<Arc<str>> {
-    let name = matchers.iter().find(|matcher| &*matcher.name == METRIC_NAME && matcher.op == MatchOp::Equal)?;
-    Some(name.value.clone())
+/// The metric names that these matchers ask for, one or a choice as in `__name__=~"a|b"`; none when they ask for another
+/// set of names.
+pub fn metric_names(matchers: &[Matcher]) -> Option<Vec<&str>> {
+    let is_plain =
+        |text: &str| text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b':'));
+    let names = matchers.iter().filter(|it| &*it.name == METRIC_NAME).find_map(|it| match it.op {
+        MatchOp::Equal => Some(vec![&*it.value]),
+        MatchOp::Regex => {
+            let choices = it.value.split('|');
+            choices.clone().all(is_plain).then(|| choices.collect::<Vec<_>>())
+        }
+        MatchOp::NotEqual | MatchOp::NotRegex => None,
+    });
+    names.map(|mut names| {
+        names.sort_unstable();
+        names.dedup();
+        names
+    })
 }

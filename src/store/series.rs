@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Origin;
-use crate::model::{Labels, Sample, Timestamp, is_stale};
+use crate::model::{Labels, Sample, Timestamp, is_stale, stale_nan};
 
 /// A stored series. An id is not given to another series after `trim` has dropped it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -90,6 +90,13 @@ impl Series {
         Append::Stored
     }
 
+    /// Marks its end at `at`, or right after its last sample, unless it has ended. Returns whether a marker was stored.
+    pub(super) fn end_at(&mut self, at: Timestamp) -> bool {
+        let Some(last) = self.last().filter(|last| !is_stale(last.value)) else { return false };
+        let at = at.max(last.at + Duration::from_millis(1));
+        self.append(Sample { at, value: stale_nan() }) == Append::Stored
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
@@ -124,7 +131,7 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{TargetId, stale_nan};
+    use crate::model::TargetId;
 
     /// A series with a sample every ten seconds; `x` is a stale marker.
     fn series(values: &str) -> Series {
@@ -180,6 +187,17 @@ mod tests {
         assert_eq!(append(9), Append::OutOfOrder);
         assert_eq!(append(11), Append::Stored);
         assert_eq!(series.last().map(|sample| sample.at), Some(at(11)));
+    }
+
+    #[test]
+    fn an_end_stands_after_the_last_sample_once() {
+        let mut series = series("1 2");
+        assert!(series.end_at(at(5)));
+        assert!(!series.end_at(at(20)));
+        let lookback = Duration::from_secs(30);
+        assert_eq!(series.value_at(at(10), lookback).map(|sample| sample.value), Some(2.0));
+        assert_eq!(series.value_at(at(11), lookback), None);
+        assert_eq!(series.append(Sample { at: at(11), value: 3.0 }), Append::Stored);
     }
 
     #[test]

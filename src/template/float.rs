@@ -27,6 +27,84 @@ pub(super) fn exponential(value: f64, decimals: usize) -> String {
     })
 }
 
+/// The fewest digits that mean this number, always with an exponent, as Go's `%e` of the shortest form.
+pub(super) fn exponential_shortest(value: f64) -> String {
+    special(value).unwrap_or_else(|| {
+        let (digits, exponent) = split(&format!("{value:e}"));
+        format!("{digits}e{}", signed(exponent))
+    })
+}
+
+/// So many significant digits, with trailing zeros, as Go's `%#.4g`.
+pub(super) fn significant_padded(value: f64, digits: usize) -> String {
+    let wanted = digits.max(1);
+    let text = significant(value, wanted);
+    if special(value).is_some() {
+        return text;
+    }
+    let (mantissa, exponent) = match text.split_once('e') {
+        Some((mantissa, exponent)) => (mantissa.to_owned(), format!("e{exponent}")),
+        None => (text, String::new()),
+    };
+    let mut mantissa = mantissa;
+    if !mantissa.contains('.') {
+        mantissa.push('.');
+    }
+    let has = mantissa.trim_start_matches(['-', '0', '.']).chars().filter(char::is_ascii_digit).count();
+    // A zero is one digit by itself.
+    let has = if has == 0 { 1 } else { has };
+    mantissa.push_str(&"0".repeat(wanted.saturating_sub(has)));
+    format!("{mantissa}{exponent}")
+}
+
+/// As Go's `%x`: `0x1.8p+01`, of the shortest form or with so many hexadecimal digits behind the point.
+pub(super) fn hexadecimal(value: f64, decimals: Option<usize>) -> String {
+    special(value).unwrap_or_else(|| {
+        const MANTISSA_BITS: u32 = 52;
+        let bits = value.to_bits();
+        let sign = if value.is_sign_negative() { "-" } else { "" };
+        if value == 0.0 {
+            let zeros = decimals.filter(|decimals| *decimals > 0).map(|decimals| format!(".{}", "0".repeat(decimals)));
+            return format!("{sign}0x0{}p+00", zeros.unwrap_or_default());
+        }
+        let biased = i32::try_from(bits >> MANTISSA_BITS & 0x7ff).unwrap_or(0);
+        let mut mantissa = bits & ((1 << MANTISSA_BITS) - 1);
+        let mut exponent = biased - 1023;
+        if biased == 0 {
+            // A subnormal is shifted until it begins with a one.
+            exponent = -1022;
+            while mantissa >> MANTISSA_BITS == 0 {
+                mantissa <<= 1;
+                exponent -= 1;
+            }
+        } else {
+            mantissa |= 1 << MANTISSA_BITS;
+        }
+        const DIGITS: usize = 13;
+        if let Some(kept) = decimals.filter(|decimals| *decimals < DIGITS) {
+            let cut = 4 * u32::try_from(DIGITS - kept).unwrap_or(0);
+            let (rest, half) = (mantissa & ((1 << cut) - 1), 1 << (cut - 1));
+            mantissa >>= cut;
+            if rest > half || (rest == half && mantissa & 1 == 1) {
+                mantissa += 1;
+            }
+            mantissa <<= cut;
+            if mantissa >> (MANTISSA_BITS + 1) != 0 {
+                mantissa >>= 1;
+                exponent += 1;
+            }
+        }
+        let all = format!("{:013x}", mantissa & ((1 << MANTISSA_BITS) - 1));
+        let digits = match decimals {
+            Some(decimals) if decimals <= DIGITS => all[..decimals].to_owned(),
+            Some(decimals) => format!("{all}{}", "0".repeat(decimals - DIGITS)),
+            None => all.trim_end_matches('0').to_owned(),
+        };
+        let point = if digits.is_empty() { "" } else { "." };
+        format!("{sign}0x1{point}{digits}p{}", signed(exponent))
+    })
+}
+
 fn special(value: f64) -> Option<String> {
     match value {
         _ if value.is_nan() => Some("NaN".to_owned()),
@@ -124,5 +202,20 @@ mod tests {
         assert_eq!(exponential(1_234_567.0, 2), "1.23e+06");
         assert_eq!(exponential(0.0, 6), "0.000000e+00");
         assert_eq!(exponential(-1e-100, 1), "-1.0e-100");
+        assert_eq!(exponential_shortest(1e-7), "1e-07");
+        assert_eq!(significant_padded(1.0, 6), "1.00000");
+        assert_eq!(significant_padded(0.001_5, 3), "0.00150");
+        assert_eq!(significant_padded(0.0, 3), "0.00");
+        assert_eq!(significant_padded(1e6, 6), "1.00000e+06");
+    }
+
+    #[test]
+    fn prints_hexadecimal() {
+        assert_eq!(hexadecimal(1.0, None), "0x1p+00");
+        assert_eq!(hexadecimal(-1.5, None), "-0x1.8p+00");
+        assert_eq!(hexadecimal(0.0, Some(2)), "0x0.00p+00");
+        assert_eq!(hexadecimal(5e-324, None), "0x1p-1074");
+        assert_eq!(hexadecimal(1.999_999, Some(1)), "0x1.0p+01");
+        assert_eq!(hexadecimal(1.5, Some(15)), "0x1.800000000000000p+00");
     }
 }

@@ -1,7 +1,6 @@
 //! Numbers as people read them: `1.235M`, `1d 2h 3m 4s`, `12.35%`.
 
 use super::float;
-use crate::model::Timestamp;
 
 /// So many significant digits have humanized numbers.
 const DIGITS: usize = 4;
@@ -52,30 +51,6 @@ pub(super) fn humanize_duration(value: f64) -> String {
         (0, _, _) => format!("{sign}{hours}h {minutes}m {seconds}s"),
         _ => format!("{sign}{days}d {hours}h {minutes}m {seconds}s"),
     }
-}
-
-/// Seconds since the epoch as Go prints a moment in UTC: `2015-06-23 13:19:44.128 +0000 UTC`.
-pub(super) fn humanize_timestamp(value: f64) -> Result<String, String> {
-    if !value.is_finite() {
-        return Ok(float::significant(value, DIGITS));
-    }
-    let overflow = || {
-        let value = float::shortest(value);
-        format!("{value} cannot be represented as a nanoseconds timestamp since it overflows int64")
-    };
-    let nanoseconds = value * 1e9;
-    #[expect(clippy::cast_precision_loss, reason = "the bounds are what the cast makes them")]
-    let fits = (i64::MIN as f64..=i64::MAX as f64).contains(&nanoseconds);
-    if !fits {
-        return Err(overflow());
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "just checked")]
-    let at = Timestamp::from_millis(nanoseconds as i64 / 1_000_000);
-    // A moment prints as 2015-06-23T13:19:44.128Z; Go leaves trailing zeros of a fraction out.
-    let printed = at.to_string();
-    let (date, time) = printed.trim_end_matches('Z').split_once('T').ok_or_else(overflow)?;
-    let time = time.trim_end_matches('0').trim_end_matches('.');
-    Ok(format!("{date} {time} +0000 UTC"))
 }
 
 fn large(mut value: f64, step: f64, prefixes: &[&str]) -> String {
@@ -131,17 +106,5 @@ mod tests {
         check(humanize_duration, &[(86_400.0, "1d 0h 0m 0s"), (days, "-2d 3h 4m 5s"), (899.99, "14m 59s")]);
         check(humanize_duration, &[(0.1, "100ms"), (0.0001, "100us"), (0.12345, "123.5ms"), (60.5, "1m 0s")]);
         check(humanize_duration, &[(1.2345, "1.234s"), (12.345, "12.35s"), (f64::INFINITY, "+Inf")]);
-    }
-
-    #[test]
-    fn moments() {
-        let printed = |value| humanize_timestamp(value).unwrap();
-        check(printed, &[(0.0, "1970-01-01 00:00:00 +0000 UTC"), (-1.0, "1969-12-31 23:59:59 +0000 UTC")]);
-        check(printed, &[(1_234_567.0, "1970-01-15 06:56:07 +0000 UTC"), (f64::NAN, "NaN")]);
-        check(printed, &[(1_435_065_584.128, "2015-06-23 13:19:44.128 +0000 UTC")]);
-        check(printed, &[(1_435_065_584.1, "2015-06-23 13:19:44.1 +0000 UTC")]);
-        check(printed, &[(9_223_372_036.0, "2262-04-11 23:47:16 +0000 UTC"), (50.0, "1970-01-01 00:00:50 +0000 UTC")]);
-        assert!(humanize_timestamp(1e19).unwrap_err().starts_with("1e+19 cannot be represented"));
-        assert!(humanize_timestamp(-1e19).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! A template cut into literal text and actions, and actions into tokens.
 
 use super::Trouble;
+use super::constant;
 
 /// A part of a template.
 #[derive(Debug)]
@@ -11,10 +12,11 @@ pub(super) enum Piece<'a> {
     Action { at: usize, tokens: Vec<Token<'a>> },
 }
 
-/// A token of an action, with the byte offset at which it starts.
+/// A token of an action, with the byte offsets at which it starts and ends.
 #[derive(Clone, Debug)]
 pub(super) struct Token<'a> {
     pub(super) at: usize,
+    pub(super) end: usize,
     pub(super) kind: TokenKind<'a>,
 }
 
@@ -22,20 +24,27 @@ pub(super) struct Token<'a> {
 pub(super) enum TokenKind<'a> {
     /// A function or a keyword.
     Word(&'a str),
-    /// `$labels.job` or `.Labels.job`: a variable, if one is named, and the fields behind it.
+    /// `.` alone.
+    Dot,
+    /// `$labels.job` or `.Labels.job`: a variable, if one is named, and the fields behind it with their places.
     Path {
         variable: Option<&'a str>,
-        fields: Vec<&'a str>,
+        fields: Vec<(usize, &'a str)>,
     },
     /// A string, escapes undone.
     Text(String),
+    /// A character, as the number that it is.
+    Char(u32),
     /// A number as it stands there.
     Number(&'a str),
     Open,
     Close,
     Pipe,
-    /// `:=`, `=` or `,`: what sets variables.
+    /// `:=`.
+    Declare,
+    /// `=`.
     Assign,
+    Comma,
 }
 
 /// White space as Go's templates know it; any other is an unexpected character.
@@ -121,17 +130,21 @@ impl<'a> Action<'a> {
             match c {
                 _ if SPACE.contains(&c) => self.at += 1,
                 '(' => self.push(TokenKind::Open, 1),
-                ')' => self.push(TokenKind::Close, 1),
+                ')' => {
+                    self.push(TokenKind::Close, 1);
+                    self.expect_an_end(true)?;
+                }
                 '|' => self.push(TokenKind::Pipe, 1),
-                ',' | '=' => self.push(TokenKind::Assign, 1),
-                ':' if self.rest().starts_with(":=") => self.push(TokenKind::Assign, 2),
+                ',' => self.push(TokenKind::Comma, 1),
+                '=' => self.push(TokenKind::Assign, 1),
+                ':' if self.rest().starts_with(":=") => self.push(TokenKind::Declare, 2),
                 _ => self.operand(c)?,
             }
         }
     }
 
     fn push(&mut self, kind: TokenKind<'a>, length: usize) {
-        self.tokens.push(Token { at: self.at, kind });
+        self.tokens.push(Token { at: self.at, end: self.at + length, kind });
         self.at += length;
     }
 
@@ -139,22 +152,31 @@ impl<'a> Action<'a> {
     fn operand(&mut self, first: char) -> Result<(), Trouble> {
         let second = self.rest().chars().nth(1);
         match first {
-            '"' => self.string()?,
+            '"' => {
+                let (text, length) = constant::string(self.rest(), self.at)?;
+                self.push(TokenKind::Text(text), length);
+            }
             '`' => {
-                let Some(length) = self.rest()[1..].find('`') else { return Err(self.open_string()) };
+                let Some(length) = self.rest()[1..].find('`') else {
+                    return Err(Trouble::new(self.at, "this string is never closed"));
+                };
                 let text = self.rest()[1..=length].replace('\r', "");
                 self.push(TokenKind::Text(text), length + 2);
             }
-            '\'' => return Err(Trouble::unsupported(self.at, "a character constant")),
+            '\'' => {
+                let (code, length) = constant::character(self.rest(), self.at)?;
+                self.push(TokenKind::Char(code), length);
+            }
             '.' if second.is_some_and(|c| c.is_ascii_digit()) => self.number(),
             '0'..='9' | '+' | '-' => self.number(),
-            '.' | '$' => self.path(first),
+            '.' | '$' => self.path(first)?,
             '/' if second == Some('*') => {
                 return Err(Trouble::new(self.at, "a comment must follow its `{{` directly"));
             }
             _ if is_word(first) => {
                 let word = self.word();
                 self.push(TokenKind::Word(word), word.len());
+                return self.expect_an_end(true);
             }
             _ if first.is_whitespace() => {
                 let what = format!("unexpected character U+{:04X}", u32::from(first));
@@ -162,10 +184,15 @@ impl<'a> Action<'a> {
             }
             _ => return Err(Trouble::new(self.at, format!("unexpected character `{}`", visible(first)))),
         }
+        self.expect_an_end(false)
+    }
+
+    /// Refuses what runs into the operand before it.
+    fn expect_an_end(&self, may_have_fields: bool) -> Result<(), Trouble> {
         match self.rest().chars().next() {
             None | Some('|' | ')' | ',' | '=' | ':' | '}') => Ok(()),
-            // `labels.job`: that the function is unknown says more than that a space is missing.
-            Some('.') if is_word(first) && !first.is_ascii_digit() => Ok(()),
+            // `(f x).Field` and `now.Format`; of an unknown `labels.job` the name says more than the point.
+            Some('.') if may_have_fields => Ok(()),
             Some(c) if SPACE.contains(&c) => Ok(()),
             Some(c) => {
                 let what = format!("expected a space, `|`, `)` or `}}}}` before `{}`", visible(c));
@@ -180,7 +207,7 @@ impl<'a> Action<'a> {
         &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())]
     }
 
-    fn path(&mut self, first: char) {
+    fn path(&mut self, first: char) -> Result<(), Trouble> {
         let start = self.at;
         let mut variable = None;
         if first == '$' {
@@ -191,103 +218,43 @@ impl<'a> Action<'a> {
         }
         let mut fields = Vec::new();
         while self.rest().starts_with('.') {
+            let at = self.at;
             self.at += 1;
             let name = self.word();
+            if name.is_empty() {
+                if variable.is_none() && fields.is_empty() && !self.rest().starts_with('.') {
+                    self.tokens.push(Token { at: start, end: self.at, kind: TokenKind::Dot });
+                    return Ok(());
+                }
+                return Err(Trouble::new(at, "a field's name must follow its point"));
+            }
             self.at += name.len();
-            fields.push(name);
+            fields.push((at, name));
         }
-        self.tokens.push(Token { at: start, kind: TokenKind::Path { variable, fields } });
+        self.tokens.push(Token { at: start, end: self.at, kind: TokenKind::Path { variable, fields } });
+        Ok(())
     }
 
     fn number(&mut self) {
         let rest = self.rest();
         let mut before = ' ';
         let ends = |c: char| {
-            let sign = matches!(c, '+' | '-') && matches!(before, ' ' | 'e' | 'E');
+            let sign = matches!(c, '+' | '-') && matches!(before, ' ' | 'e' | 'E' | 'p' | 'P');
             before = c;
             !(sign || is_word(c) || c == '.')
         };
         let text = &rest[..rest.find(ends).unwrap_or(rest.len())];
         self.push(TokenKind::Number(text), text.len());
     }
-
-    fn open_string(&self) -> Trouble {
-        Trouble::new(self.at, "this string is never closed")
-    }
-
-    fn string(&mut self) -> Result<(), Trouble> {
-        let mut text = String::new();
-        let mut chars = self.rest().char_indices().skip(1);
-        while let Some((offset, c)) = chars.next() {
-            match c {
-                '"' => {
-                    self.push(TokenKind::Text(text), offset + 1);
-                    return Ok(());
-                }
-                '\n' => break,
-                '\\' => {
-                    let (c, length) = escape(&self.rest()[offset + 1..], self.at + offset)?;
-                    text.push(c);
-                    for _ in 0..length {
-                        chars.next();
-                    }
-                }
-                _ => text.push(c),
-            }
-        }
-        Err(self.open_string())
-    }
 }
 
 /// A character as a one-line message shows it.
-fn visible(c: char) -> String {
+pub(super) fn visible(c: char) -> String {
     if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
 }
 
 fn is_word(c: char) -> bool {
     c == '_' || c.is_alphanumeric()
-}
-
-/// What an escape means and how many characters it has behind its backslash, which stands at `at`.
-fn escape(rest: &str, at: usize) -> Result<(char, usize), Trouble> {
-    let Some(kind) = rest.chars().next() else { return Err(Trouble::new(at, "this string is never closed")) };
-    let plain = match kind {
-        'a' => '\u{7}',
-        'b' => '\u{8}',
-        'f' => '\u{c}',
-        'n' => '\n',
-        'r' => '\r',
-        't' => '\t',
-        'v' => '\u{b}',
-        '\\' | '"' => kind,
-        'x' | 'u' | 'U' | '0'..='7' => return numeric_escape(rest, kind, at),
-        _ => {
-            let hint = Some("use `\\\\` for a backslash".to_owned());
-            return Err(Trouble::new(at, format!("unknown escape `\\{}`", visible(kind))).with_hint(hint));
-        }
-    };
-    Ok((plain, 1))
-}
-
-fn numeric_escape(rest: &str, kind: char, at: usize) -> Result<(char, usize), Trouble> {
-    let (from, length, radix) = match kind {
-        'x' => (1, 3, 16),
-        'u' => (1, 5, 16),
-        'U' => (1, 9, 16),
-        _ => (0, 3, 8),
-    };
-    let digits = rest.get(from..length).filter(|digits| digits.chars().all(|c| c.is_digit(radix)));
-    let Some(code) = digits.and_then(|digits| u32::from_str_radix(digits, radix).ok()) else {
-        return Err(Trouble::new(at, format!("the escape `\\{kind}` lacks digits")));
-    };
-    // In Go these two mean a byte, and bytes above ASCII need not make text.
-    if code > 0x7f && (kind == 'x' || radix == 8) {
-        return Err(Trouble::unsupported(at, "an escaped byte above 0x7f"));
-    }
-    match char::from_u32(code) {
-        Some(c) => Ok((c, length)),
-        None => Err(Trouble::new(at, "this escape means no character")),
-    }
 }
 
 #[cfg(test)]
@@ -302,29 +269,27 @@ mod tests {
 
     #[test]
     fn cuts_paths_numbers_and_strings() {
-        let path = |variable, fields: &[&'static str]| TokenKind::Path { variable, fields: fields.to_vec() };
+        let path = |variable, fields: &[(usize, &'static str)]| TokenKind::Path { variable, fields: fields.to_vec() };
         let check = |inside: &'static str, expected: &[TokenKind<'_>]| assert_eq!(tokens(inside), expected, "{inside}");
-        check("$labels.job}}", &[path(Some("$labels"), &["job"])]);
-        check(".Labels.job}}", &[path(None, &["Labels", "job"])]);
-        check("$.Value|x}}", &[path(Some("$"), &["Value"]), TokenKind::Pipe, TokenKind::Word("x")]);
-        check(". }}", &[path(None, &[""])]);
+        check("$labels.job}}", &[path(Some("$labels"), &[(7, "job")])]);
+        check(".Labels.job}}", &[path(None, &[(0, "Labels"), (7, "job")])]);
+        check("$.Value|x}}", &[path(Some("$"), &[(1, "Value")]), TokenKind::Pipe, TokenKind::Word("x")]);
+        check(". }}", &[TokenKind::Dot]);
         check("-1.5e+3 .5 1}}", &[TokenKind::Number("-1.5e+3"), TokenKind::Number(".5"), TokenKind::Number("1")]);
+        check("0x1p-2}}", &[TokenKind::Number("0x1p-2")]);
         check("\"a}}\\n\\x41\\101\\u00e9\\\"\"}}", &[TokenKind::Text("a}}\nAAé\"".to_owned())]);
         check("`a\\n\r\n` -}}", &[TokenKind::Text("a\\n\n".to_owned())]);
-        check("$x:=1}}", &[path(Some("$x"), &[]), TokenKind::Assign, TokenKind::Number("1")]);
+        check("'a' '\\''}}", &[TokenKind::Char(97), TokenKind::Char(39)]);
+        check("$x:=1}}", &[path(Some("$x"), &[]), TokenKind::Declare, TokenKind::Number("1")]);
+        check("$x = 1}}", &[path(Some("$x"), &[]), TokenKind::Assign, TokenKind::Number("1")]);
+        check("(.a).b}}", &[TokenKind::Open, path(None, &[(1, "a")]), TokenKind::Close, path(None, &[(4, "b")])]);
     }
 
     #[test]
-    fn refuses_escapes_that_make_no_text() {
-        let check = |inside: &str, expected: &str| {
+    fn fields_need_names() {
+        for inside in ["$x.}}", "..}}", ".a.}}", ".a..b}}"] {
             let mut action = Action { source: inside, open: 0, at: 0, tokens: Vec::new() };
-            assert_eq!(action.read().unwrap_err().what, expected, "{inside}");
-        };
-        check("\"\\xff\"}}", "an escaped byte above 0x7f is not supported yet");
-        check("\"\\377\"}}", "an escaped byte above 0x7f is not supported yet");
-        check("\"\\x4\"}}", "the escape `\\x` lacks digits");
-        check("\"\\ud800\"}}", "this escape means no character");
-        check("\"\\", "this string is never closed");
-        check("\"a\n\"}}", "this string is never closed");
+            assert_eq!(action.read().unwrap_err().what, "a field's name must follow its point", "{inside}");
+        }
     }
 }

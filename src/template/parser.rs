@@ -1,363 +1,376 @@
-//! Tokens made into expressions that can be evaluated, everything checked that does not depend on data.
-//!
-//! A pipeline is only another way to write calls: `a | f b` is `f b a`. So there is one kind of expression.
+//! Blocks: from a template's pieces to its bodies, with every `end` where it belongs and every variable in its scope.
 
-use super::functions::{self, Function};
+use std::sync::Arc;
+
+use super::ast::{Arm, Body, Expr, Node, Set};
+use super::functions::Dialect;
 use super::lexer::{self, Piece, Token, TokenKind};
-use super::{DEPTH_MAX, SOURCE_BYTES_MAX, Trouble, printf};
-
-/// A part of a parsed template.
-#[derive(Clone, Debug)]
-pub(super) enum Node {
-    Text(String),
-    Action(Expr),
-}
-
-/// Something that has a value.
-#[derive(Clone, Debug)]
-pub(super) enum Expr {
-    Text(String),
-    Float(f64),
-    Int(i64),
-    Bool(bool),
-    Value,
-    ExternalUrl,
-    Map(Map),
-    Label(Map, String),
-    Call { at: usize, function: &'static Function, arguments: Vec<Expr> },
-}
-
-/// The label sets that a template may speak of.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Map {
-    Labels,
-    ExternalLabels,
-}
+use super::{DEPTH_MAX, SOURCE_BYTES_MAX, Trouble};
 
 /// Words that begin a control structure.
-const KEYWORDS: [&str; 10] = ["block", "break", "continue", "define", "else", "end", "if", "range", "template", "with"];
+pub(super) const KEYWORDS: [&str; 10] =
+    ["block", "break", "continue", "define", "else", "end", "if", "range", "template", "with"];
 
-/// What there is to speak of, as variable and as field.
-const NAMES: [(&str, &str); 4] = [
-    ("$labels", "Labels"),
-    ("$externalLabels", "ExternalLabels"),
-    ("$externalURL", "ExternalURL"),
-    ("$value", "Value"),
-];
+/// What a text is made of: its own body, and those that it defines.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) main: Body,
+    /// The definitions, each with the place of its `define` or `block`.
+    pub(super) defined: Vec<(usize, Body)>,
+}
 
-/// Parses a template.
-pub(super) fn parse(source: &str) -> Result<Vec<Node>, Trouble> {
+/// Parses a template. The variables in `given` are there from the beginning, behind `$`.
+pub(super) fn parse(source: &str, file: Option<Arc<str>>, dialect: Dialect, given: &[&str]) -> Result<Parsed, Trouble> {
     if source.len() > SOURCE_BYTES_MAX {
         return Err(Trouble::new(0, format!("the template has more than {SOURCE_BYTES_MAX} bytes")));
     }
-    let mut nodes = Vec::new();
-    for piece in lexer::cut(source)? {
-        match piece {
-            Piece::Text("") => {}
-            Piece::Text(text) => nodes.push(Node::Text(text.to_owned())),
-            Piece::Action { at, tokens } => {
-                let mut parser = Parser { source, tokens: &tokens, next: 0 };
-                nodes.push(Node::Action(parser.action(at)?));
-            }
+    let pieces = lexer::cut(source)?;
+    let mut parser = Parser {
+        source,
+        shared: Arc::from(source),
+        file,
+        dialect,
+        pieces: &pieces,
+        next: 0,
+        scope: Scope::new(given),
+        defined: Vec::new(),
+        depth: 0,
+        loops: 0,
+    };
+    let nodes = match parser.nodes(true)? {
+        (nodes, None) => nodes,
+        (_, Some(Stop { at, word, .. })) => {
+            return Err(Trouble::new(at, format!("this `{word}` belongs to nothing"))
+                .with_hint(Some("there is no open `if`, `with`, `range`, `block` or `define`".to_owned())));
         }
-    }
-    Ok(nodes)
+    };
+    let main = parser.body(String::new(), nodes);
+    Ok(Parsed { main, defined: parser.defined })
 }
 
-/// An expression on its way, with what matters about it to what stands around it.
-struct Part {
+/// The variables that are known at a place, and how many there were at once.
+pub(super) struct Scope<'a> {
+    names: Vec<&'a str>,
+    most: usize,
+}
+
+impl<'a> Scope<'a> {
+    fn new(given: &[&'a str]) -> Self {
+        let names: Vec<&str> = std::iter::once("$").chain(given.iter().copied()).collect();
+        Self { most: names.len(), names }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.names.iter().rposition(|other| *other == name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.names.iter().copied()
+    }
+
+    fn declare(&mut self, name: &'a str) -> usize {
+        self.names.push(name);
+        self.most = self.most.max(self.names.len());
+        self.names.len() - 1
+    }
+}
+
+/// What ended a list of nodes: `end`, or `else` with what stands behind it.
+struct Stop<'p, 'a> {
     at: usize,
-    end: usize,
-    expr: Expr,
-    /// How deep calls are nested in it.
-    depth: usize,
+    word: &'a str,
+    rest: &'p [Token<'a>],
 }
 
-struct Parser<'a> {
+struct Parser<'p, 'a> {
     source: &'a str,
-    tokens: &'a [Token<'a>],
+    shared: Arc<str>,
+    file: Option<Arc<str>>,
+    dialect: Dialect,
+    pieces: &'p [Piece<'a>],
     next: usize,
+    scope: Scope<'a>,
+    defined: Vec<(usize, Body)>,
+    depth: usize,
+    loops: usize,
 }
 
-impl<'a> Parser<'a> {
-    fn peek(&self) -> Option<&'a Token<'a>> {
-        self.tokens.get(self.next)
+type Nodes<'p, 'a> = (Vec<Node>, Option<Stop<'p, 'a>>);
+
+impl<'p, 'a> Parser<'p, 'a> {
+    fn body(&self, name: String, nodes: Vec<Node>) -> Body {
+        let (file, source) = (self.file.clone(), Arc::clone(&self.shared));
+        Body { name, file, source, nodes, slots: self.scope.most }
     }
 
-    fn action(&mut self, open: usize) -> Result<Expr, Trouble> {
-        let Some(first) = self.peek() else { return Err(Trouble::new(open, "there is nothing between these braces")) };
-        if let TokenKind::Word(word) = first.kind
-            && KEYWORDS.contains(&word)
-        {
-            return Err(Trouble::unsupported(first.at, &format!("`{word}`")));
-        }
-        if let Some(assign) = self.tokens.iter().find(|token| token.kind == TokenKind::Assign) {
-            return Err(Trouble::unsupported(assign.at, "setting a variable"));
-        }
-        let part = self.pipeline(0)?;
-        match self.peek() {
-            Some(token) => Err(Trouble::new(token.at, "this `)` closes nothing")),
-            None => Ok(part.expr),
-        }
-    }
-
-    /// Reads commands with `|` between them, up to a `)` or the end.
-    fn pipeline(&mut self, parentheses: usize) -> Result<Part, Trouble> {
-        let mut so_far = self.command(None, parentheses)?;
-        while let Some(pipe) = self.peek()
-            && pipe.kind == TokenKind::Pipe
-        {
+    /// Reads up to an `end` or `else`, or to the end of the text.
+    fn nodes(&mut self, at_top: bool) -> Result<Nodes<'p, 'a>, Trouble> {
+        let pieces = self.pieces;
+        let mut nodes = Vec::new();
+        while let Some(piece) = pieces.get(self.next) {
             self.next += 1;
-            if matches!(self.peek(), None | Some(Token { kind: TokenKind::Close | TokenKind::Pipe, .. })) {
-                return Err(Trouble::new(pipe.at, "nothing follows this `|`"));
+            match piece {
+                Piece::Text("") => {}
+                Piece::Text(text) => nodes.push(Node::Text((*text).to_owned())),
+                Piece::Action { at, tokens } => match tokens.split_first() {
+                    None => return Err(Trouble::new(*at, "there is nothing between these braces")),
+                    Some((Token { at, kind: TokenKind::Word(word @ ("end" | "else")), .. }, rest)) => {
+                        return Ok((nodes, Some(Stop { at: *at, word, rest })));
+                    }
+                    Some((Token { at, kind: TokenKind::Word(word), .. }, rest)) if KEYWORDS.contains(word) => {
+                        nodes.extend(self.control(*at, word, rest, at_top)?);
+                    }
+                    Some((first, _)) => nodes.push(self.action(first.at, tokens)?),
+                },
             }
-            so_far = self.command(Some(so_far), parentheses)?;
         }
-        Ok(so_far)
+        Ok((nodes, None))
     }
 
-    /// Reads a function with its arguments, or a single operand. What is piped in is the last argument.
-    fn command(&mut self, piped: Option<Part>, parentheses: usize) -> Result<Part, Trouble> {
-        match self.peek() {
-            Some(Token { at, kind: TokenKind::Pipe }) => Err(Trouble::new(*at, "nothing precedes this `|`")),
-            Some(Token { at, kind: TokenKind::Word(word) }) if !is_literal(word) => {
-                if functions::find(word).is_none() {
-                    return Err(unknown_function(*at, word));
+    /// Something that is printed, or a variable that is set.
+    fn action(&mut self, at: usize, tokens: &'p [Token<'a>]) -> Result<Node, Trouble> {
+        let (names, declares, tokens) = setting(tokens, 1)?;
+        let expr = self.pipeline(at, tokens)?;
+        match names[..] {
+            [] => Ok(Node::Print { at, expr }),
+            [name, ..] => Ok(Node::Set { set: self.set(name, declares)?, expr }),
+        }
+    }
+
+    fn pipeline(&self, at: usize, tokens: &'p [Token<'a>]) -> Result<Expr, Trouble> {
+        super::pipeline::parse(self.source, self.dialect, &self.scope, at, tokens)
+    }
+
+    fn set(&mut self, (at, name): (usize, &'a str), declares: bool) -> Result<Set, Trouble> {
+        if declares {
+            return Ok(Set { slot: self.scope.declare(name), is_again: false });
+        }
+        match self.scope.find(name) {
+            Some(slot) => Ok(Set { slot, is_again: true }),
+            None => {
+                Err(super::pipeline::unknown_variable(at, name, &self.scope)
+                    .with_default_hint("`:=` makes a new variable"))
+            }
+        }
+    }
+
+    fn control(
+        &mut self,
+        at: usize,
+        word: &'a str,
+        rest: &'p [Token<'a>],
+        at_top: bool,
+    ) -> Result<Option<Node>, Trouble> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(super::too_deep(at));
+        }
+        let known = self.scope.names.len();
+        let node = match word {
+            "if" | "with" => Some(self.choose(at, word, rest)?),
+            "range" => Some(self.range(at, rest)?),
+            "break" | "continue" => Some(self.jump(at, word, rest)?),
+            "template" => {
+                let (name, rest) = name_of(at, word, rest)?;
+                let expr = if rest.is_empty() { None } else { Some(self.pipeline(at, rest)?) };
+                Some(Node::Template { at, name: name.to_owned(), expr })
+            }
+            "block" => {
+                let (name, rest) = name_of(at, word, rest)?;
+                if rest.is_empty() {
+                    return Err(Trouble::new(at, "a `block` needs a value for its `.`")
+                        .with_hint(Some("write `{{ block \"name\" . }}`".to_owned())));
                 }
-                self.next += 1;
-                let mut arguments = Vec::new();
-                while self.more() {
-                    arguments.push(self.operand(parentheses)?);
-                }
-                arguments.extend(piped);
-                self.call(*at, word, arguments)
+                let expr = self.pipeline(at, rest)?;
+                self.define(at, word, name)?;
+                Some(Node::Template { at, name: name.to_owned(), expr: Some(expr) })
             }
             _ => {
-                let operand = self.operand(parentheses)?;
-                let written = &self.source[operand.at..operand.end];
-                if piped.is_some() {
-                    let what = format!("`{written}` is not a function, so nothing can be piped into it");
-                    return Err(Trouble::new(operand.at, what));
+                if !at_top {
+                    return Err(Trouble::new(at, "a `define` cannot stand within another block")
+                        .with_hint(Some("move it to the top level of the text".to_owned())));
                 }
-                if self.more() {
-                    let what = format!("`{written}` is not a function and takes no arguments");
-                    return Err(Trouble::new(operand.at, what));
-                }
-                Ok(operand)
+                let (name, rest) = name_of(at, word, rest)?;
+                nothing_more(rest, word)?;
+                self.define(at, word, name)?;
+                None
             }
-        }
-    }
-
-    /// Whether the command goes on.
-    fn more(&self) -> bool {
-        !matches!(self.peek(), None | Some(Token { kind: TokenKind::Pipe | TokenKind::Close, .. }))
-    }
-
-    fn operand(&mut self, parentheses: usize) -> Result<Part, Trouble> {
-        let Some(token) = self.peek() else { return Err(Trouble::new(self.source.len(), "expected a value")) };
-        self.next += 1;
-        let at = token.at;
-        let expr = match &token.kind {
-            TokenKind::Text(text) => Expr::Text(text.clone()),
-            TokenKind::Number(text) => number(text, at)?,
-            TokenKind::Word("true") => Expr::Bool(true),
-            TokenKind::Word("false") => Expr::Bool(false),
-            TokenKind::Word("nil") => return Err(Trouble::unsupported(at, "`nil`")),
-            TokenKind::Word(word) => return self.call(at, word, Vec::new()),
-            TokenKind::Path { variable, fields } => path(*variable, fields, at)?,
-            TokenKind::Open => return self.parenthesised(at, parentheses + 1),
-            TokenKind::Close => return Err(Trouble::new(at, "this `)` closes nothing")),
-            TokenKind::Pipe | TokenKind::Assign => return Err(Trouble::new(at, "expected a value")),
         };
-        Ok(Part { at, end: self.end_of(token), expr, depth: 0 })
+        self.scope.names.truncate(known);
+        self.depth -= 1;
+        Ok(node)
     }
 
-    /// Where the source of a token ends that we just went past.
-    fn end_of(&self, token: &Token<'_>) -> usize {
-        let next = self.tokens.get(self.next).map_or(self.source.len(), |next| next.at);
-        let between = &self.source[token.at..next];
-        let between =
-            if self.next < self.tokens.len() { between } else { between.split("}}").next().unwrap_or(between) };
-        token.at + between.trim_end_matches('-').trim_end().len()
-    }
-
-    fn parenthesised(&mut self, open: usize, parentheses: usize) -> Result<Part, Trouble> {
-        if parentheses > DEPTH_MAX {
-            return Err(too_deep(open));
-        }
-        match self.peek() {
-            Some(Token { kind: TokenKind::Close, .. }) => {
-                return Err(Trouble::new(open, "there is nothing between these parentheses"));
+    fn choose(&mut self, at: usize, word: &'a str, rest: &'p [Token<'a>]) -> Result<Node, Trouble> {
+        let mut arms = Vec::new();
+        let (mut arm_at, mut tokens) = (at, rest);
+        loop {
+            let (names, declares, pipeline) = setting(tokens, 1)?;
+            let expr = self.needed(arm_at, word, pipeline)?;
+            let set = names.first().map(|name| self.set(*name, declares)).transpose()?;
+            let (nodes, stop) = self.inner(at, word)?;
+            arms.push(Arm { at: arm_at, set, expr, nodes });
+            if stop.word == "end" {
+                nothing_more(stop.rest, "end")?;
+                return Ok(Node::Choose { is_with: word == "with", arms, otherwise: Vec::new() });
             }
-            None => return Err(Trouble::new(open, "this `(` is never closed")),
-            Some(_) => {}
+            match stop.rest {
+                [] => break,
+                [Token { at, kind: TokenKind::Word(next), .. }, more @ ..] if *next == word => {
+                    (arm_at, tokens) = (*at, more);
+                }
+                [Token { at, kind: TokenKind::Word(next), .. }, ..] if KEYWORDS.contains(next) => {
+                    let hint = format!("write `{{{{ else }}}}{{{{ {next} … }}}}` and one `{{{{ end }}}}` more");
+                    return Err(
+                        Trouble::new(*at, format!("an `else {next}` cannot follow `{word}`")).with_hint(Some(hint))
+                    );
+                }
+                rest => nothing_more(rest, "else")?,
+            }
         }
-        let inner = self.pipeline(parentheses)?;
-        let Some(close) = self.peek() else { return Err(Trouble::new(open, "this `(` is never closed")) };
-        self.next += 1;
-        if let Some(Token { at, kind: TokenKind::Path { variable: None, .. } }) = self.peek()
-            && *at == close.at + 1
-        {
-            return Err(Trouble::unsupported(*at, "a field of a parenthesised value"));
+        let otherwise = self.otherwise(at, word)?;
+        Ok(Node::Choose { is_with: word == "with", arms, otherwise })
+    }
+
+    fn range(&mut self, at: usize, rest: &'p [Token<'a>]) -> Result<Node, Trouble> {
+        let (names, declares, pipeline) = setting(rest, 2)?;
+        let expr = self.needed(at, "range", pipeline)?;
+        let mut sets = Vec::new();
+        for name in names {
+            sets.push(self.set(name, declares)?);
         }
-        Ok(Part { at: open, end: close.at + 1, ..inner })
+        let (key, element) = match sets[..] {
+            [] => (None, None),
+            [element] => (None, Some(element)),
+            [key, element, ..] => (Some(key), Some(element)),
+        };
+        self.loops += 1;
+        let (nodes, stop) = self.inner(at, "range")?;
+        self.loops -= 1;
+        nothing_more(stop.rest, stop.word)?;
+        let otherwise = if stop.word == "else" { self.otherwise(at, "range")? } else { Vec::new() };
+        Ok(Node::Range { at, key, element, expr, nodes, otherwise })
     }
 
-    fn call(&self, at: usize, name: &str, arguments: Vec<Part>) -> Result<Part, Trouble> {
-        let Some(function) = functions::find(name) else { return Err(unknown_function(at, name)) };
-        let count = arguments.len();
-        if count < function.arguments_min || count > function.arguments_max {
-            return Err(Trouble::new(at, format!("`{name}` takes {}, not {count}", wanted(function))));
+    fn needed(&self, at: usize, word: &str, tokens: &'p [Token<'a>]) -> Result<Expr, Trouble> {
+        if tokens.is_empty() {
+            return Err(Trouble::new(at, format!("nothing follows this `{word}`")));
         }
-        if let Some(Part { at, expr: Expr::Text(text), .. }) = arguments.first() {
-            check_literal(function, text).map_err(|what| Trouble::new(*at, what))?;
+        self.pipeline(at, tokens)
+    }
+
+    fn jump(&self, at: usize, word: &str, rest: &[Token<'a>]) -> Result<Node, Trouble> {
+        nothing_more(rest, word)?;
+        if self.loops == 0 {
+            return Err(Trouble::new(at, format!("a `{word}` can only stand within a `range`")));
         }
-        let depth = 1 + arguments.iter().map(|argument| argument.depth).max().unwrap_or(0);
-        if depth > DEPTH_MAX {
-            return Err(too_deep(at));
+        Ok(if word == "break" { Node::Break } else { Node::Continue })
+    }
+
+    /// Reads what stands between a word and its `else` or `end`. Variables of it are forgotten.
+    fn inner(&mut self, at: usize, word: &str) -> Result<(Vec<Node>, Stop<'p, 'a>), Trouble> {
+        let known = self.scope.names.len();
+        let (nodes, stop) = self.nodes(false)?;
+        self.scope.names.truncate(known);
+        let Some(stop) = stop else {
+            return Err(Trouble::new(at, format!("this `{word}` is never closed"))
+                .with_hint(Some("it needs an `{{ end }}`".to_owned())));
+        };
+        Ok((nodes, stop))
+    }
+
+    /// Reads from `else` to `end`.
+    fn otherwise(&mut self, at: usize, word: &str) -> Result<Vec<Node>, Trouble> {
+        let (nodes, stop) = self.inner(at, word)?;
+        if stop.word == "else" {
+            return Err(Trouble::new(stop.at, format!("this `{word}` has an `else` already")));
         }
-        let arguments = arguments.into_iter().map(|argument| argument.expr).collect();
-        Ok(Part { at, end: at + name.len(), expr: Expr::Call { at, function, arguments }, depth })
+        nothing_more(stop.rest, "end")?;
+        Ok(nodes)
     }
-}
 
-fn is_literal(word: &str) -> bool {
-    matches!(word, "true" | "false" | "nil")
-}
-
-fn too_deep(at: usize) -> Trouble {
-    Trouble::new(at, format!("this is nested more than {DEPTH_MAX} deep"))
-}
-
-/// Finds at parse what is wrong with a pattern or a format that is written out.
-fn check_literal(function: &Function, text: &str) -> Result<(), String> {
-    match function.name {
-        "match" | "reReplaceAll" => functions::pattern(text).map(drop),
-        "printf" if printf::has_argument_index(text) => {
-            Err("an argument index in a format is not supported yet".to_owned())
+    /// Reads the body of a `define` or `block`, which knows no variable but `$`.
+    fn define(&mut self, at: usize, word: &str, name: &str) -> Result<(), Trouble> {
+        let outer = std::mem::replace(&mut self.scope, Scope::new(&[]));
+        let loops = std::mem::take(&mut self.loops);
+        let (nodes, stop) = self.inner(at, word)?;
+        if stop.word == "else" {
+            return Err(Trouble::new(stop.at, format!("a `{word}` has no `else`")));
         }
-        _ => Ok(()),
-    }
-}
-
-fn wanted(function: &Function) -> String {
-    let arguments = |count: usize| if count == 1 { "1 argument".to_owned() } else { format!("{count} arguments") };
-    match (function.arguments_min, function.arguments_max) {
-        (min, usize::MAX) => format!("at least {}", arguments(min)),
-        (min, max) if min == max => arguments(min),
-        (min, max) => format!("{min} to {}", arguments(max)),
-    }
-}
-
-fn unknown_function(at: usize, name: &str) -> Trouble {
-    if KEYWORDS.contains(&name) || functions::is_of_prometheus(name) {
-        return Trouble::unsupported(at, &format!("`{name}`"));
-    }
-    let variable = NAMES.iter().map(|(variable, _)| *variable).find(|variable| variable[1..] == *name);
-    let hint = variable.or_else(|| closest(name, functions::names()));
-    Trouble::new(at, format!("there is no function `{name}`")).with_hint(hint.map(did_you_mean))
-}
-
-fn number(text: &str, at: usize) -> Result<Expr, Trouble> {
-    let digits = text.trim_start_matches(['+', '-']);
-    let is_other_base = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    let has_suffix = digits.contains('_') || (digits.ends_with('i') && digits.len() > 1);
-    if is_other_base && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') || has_suffix {
-        return Err(Trouble::unsupported(at, &format!("a number like `{text}`")));
-    }
-    let not_a_number = || Trouble::new(at, format!("`{text}` is not a number"));
-    if !digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) || digits.is_empty() {
-        return Err(not_a_number());
-    }
-    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let too_big = || Trouble::new(at, format!("`{text}` is too big for a whole number"));
-        return text.parse().map(Expr::Int).map_err(|_| too_big());
-    }
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(Expr::Float(value)),
-        _ => Err(not_a_number()),
-    }
-}
-
-/// What a variable or field means.
-fn path(variable: Option<&str>, fields: &[&str], at: usize) -> Result<Expr, Trouble> {
-    let (written, name, rest) = match (variable, fields) {
-        (Some("$") | None, [] | [""]) => {
-            return Err(Trouble::unsupported(at, &format!("`{}` alone", variable.unwrap_or("."))));
+        nothing_more(stop.rest, "end")?;
+        let body = self.body(name.to_owned(), nodes);
+        (self.scope, self.loops) = (outer, loops);
+        if let Some(place) = self.defined.iter().position(|(_, other)| other.name == name) {
+            if body.is_blank() {
+                return Ok(());
+            }
+            if !self.defined[place].1.is_blank() {
+                return Err(Trouble::new(at, format!("the template `{name}` is defined twice")));
+            }
+            self.defined.remove(place);
         }
-        (Some("$") | None, [first, rest @ ..]) => {
-            let written = format!("{}.{first}", variable.unwrap_or(""));
-            (written, known_field(first, at)?, rest)
-        }
-        (Some(variable), rest) => (variable.to_owned(), known_variable(variable, at)?, rest),
-    };
-    if rest.contains(&"") {
-        return Err(Trouble::new(at, "a field's name must follow its point"));
-    }
-    let map = match name {
-        "Labels" => Map::Labels,
-        "ExternalLabels" => Map::ExternalLabels,
-        other => {
-            return match rest {
-                [] if other == "Value" => Ok(Expr::Value),
-                [] => Ok(Expr::ExternalUrl),
-                _ => Err(Trouble::new(at, format!("`{written}` has no fields"))),
-            };
-        }
-    };
-    match rest {
-        [] => Ok(Expr::Map(map)),
-        [label] => Ok(Expr::Label(map, (*label).to_owned())),
-        [label, ..] => Err(Trouble::new(at, format!("`{written}.{label}` has no fields"))),
+        self.defined.push((at, body));
+        Ok(())
     }
 }
 
-fn known_field(name: &str, at: usize) -> Result<&'static str, Trouble> {
-    let fields = || NAMES.iter().map(|(_, field)| *field);
-    fields().find(|field| *field == name).ok_or_else(|| {
-        let all = || "there are `.Labels`, `.ExternalLabels`, `.ExternalURL` and `.Value`".to_owned();
-        let hint = closest(name, fields()).map_or_else(all, |field| did_you_mean(&format!(".{field}")));
-        Trouble::new(at, format!("there is no field `.{name}`")).with_hint(Some(hint))
-    })
-}
+/// The variables that are set at the beginning of an action, whether they are new, and the tokens behind.
+type Setting<'p, 'a> = (Vec<(usize, &'a str)>, bool, &'p [Token<'a>]);
 
-fn known_variable(name: &str, at: usize) -> Result<&'static str, Trouble> {
-    NAMES.iter().find(|(variable, _)| *variable == name).map(|(_, field)| *field).ok_or_else(|| {
-        let hint = closest(name, NAMES.iter().map(|(variable, _)| *variable)).map(did_you_mean);
-        Trouble::new(at, format!("there is no variable `{name}`")).with_hint(hint)
-    })
-}
-
-fn did_you_mean(name: &str) -> String {
-    format!("did you mean `{name}`?")
-}
-
-/// The name that is most like what was written, if one is so like it that it was probably meant.
-fn closest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    /// No name that we know is longer.
-    const WRITTEN_MAX: usize = 32;
-    if written.len() > WRITTEN_MAX {
-        return None;
-    }
-    let far = written.chars().count() / 3;
-    names
-        .map(|name| (edits(&written.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(edits, _)| *edits <= far.max(1))
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// How many letters must be put in, taken out or changed to make one word of the other.
-fn edits(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, from) in left.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
-        for (column, to) in right.iter().enumerate() {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+fn setting<'p, 'a>(tokens: &'p [Token<'a>], names_max: usize) -> Result<Setting<'p, 'a>, Trouble> {
+    let mut names = Vec::new();
+    let mut rest = tokens;
+    loop {
+        match rest {
+            [Token { at, kind: TokenKind::Path { variable: Some(name), fields }, .. }, next, more @ ..]
+                if fields.is_empty() =>
+            {
+                names.push((*at, *name));
+                match next.kind {
+                    TokenKind::Comma if names.len() < names_max => rest = more,
+                    TokenKind::Comma if names_max > 1 => {
+                        return Err(Trouble::new(next.at, "a `range` sets two variables at most"));
+                    }
+                    TokenKind::Comma => {
+                        return Err(Trouble::new(next.at, "only `range` sets two variables at once"));
+                    }
+                    TokenKind::Declare | TokenKind::Assign => {
+                        if let Some((at, _)) = names.iter().find(|(_, name)| *name == "$") {
+                            return Err(Trouble::new(*at, "`$` itself cannot be set")
+                                .with_hint(Some("give the variable a name, such as `$x`".to_owned())));
+                        }
+                        if more.is_empty() {
+                            return Err(Trouble::new(next.at, "nothing follows this sign"));
+                        }
+                        return Ok((names, next.kind == TokenKind::Declare, more));
+                    }
+                    _ if names.len() > 1 => return Err(Trouble::new(next.at, "expected `:=` or `=` here")),
+                    _ => return Ok((Vec::new(), false, tokens)),
+                }
+            }
+            _ if !names.is_empty() => {
+                let at = rest.first().or(tokens.last()).map_or(0, |token| token.at);
+                return Err(Trouble::new(at, "expected a variable and then `:=` or `=`"));
+            }
+            _ => return Ok((Vec::new(), false, tokens)),
         }
     }
-    row[right.len()]
+}
+
+fn name_of<'p, 'a>(at: usize, word: &str, tokens: &'p [Token<'a>]) -> Result<(&'p str, &'p [Token<'a>]), Trouble> {
+    match tokens {
+        [Token { kind: TokenKind::Text(name), at, .. }, ..] if name.is_empty() => {
+            Err(Trouble::new(*at, "a template's name cannot be empty"))
+        }
+        [Token { kind: TokenKind::Text(name), .. }, rest @ ..] => Ok((name, rest)),
+        _ => Err(Trouble::new(tokens.first().map_or(at, |token| token.at), format!("a name must follow `{word}`"))
+            .with_hint(Some(format!("write it in quotes: `{word} \"name\"`")))),
+    }
+}
+
+fn nothing_more(rest: &[Token<'_>], word: &str) -> Result<(), Trouble> {
+    match rest.first() {
+        None => Ok(()),
+        Some(token) => Err(Trouble::new(token.at, format!("nothing may follow `{word}` here"))),
+    }
 }

@@ -1,82 +1,91 @@
-//! `printf` with Go's verbs and what Go prints when verb and value do not fit: `%!d(float64=1.5)`.
+//! `printf`: a format with its flags, widths, precisions and argument indexes, as Go reads it, and what Go prints when a
+//! verb and its argument do not fit: `%!d(float64=1.5)`.
 
-use std::fmt::Write as _;
-
-use super::float;
-use super::value::{Output, Value};
+use super::print::Output;
+use super::value::Value;
+use super::verb;
 
 /// No width and no precision may be more.
 const WIDTH_MAX: usize = 1000;
 
 /// What stands between `%` and its verb.
 #[derive(Clone, Copy, Debug, Default)]
-struct Spec {
-    plus: bool,
-    minus: bool,
-    sharp: bool,
-    space: bool,
-    zero: bool,
-    width: Option<usize>,
-    precision: Option<usize>,
+pub(super) struct Spec {
+    pub(super) plus: bool,
+    pub(super) minus: bool,
+    pub(super) sharp: bool,
+    pub(super) space: bool,
+    pub(super) zero: bool,
+    /// `%+v`: with the names of fields.
+    pub(super) named: bool,
+    /// `%#v`: as Go would write the value in a program.
+    pub(super) as_go: bool,
+    pub(super) width: Option<usize>,
+    pub(super) precision: Option<usize>,
 }
 
-/// Whether a format picks arguments by number, as in `%[1]d`.
-pub(super) fn has_argument_index(format: &str) -> bool {
-    let mut rest = format;
-    while let Some((_, after)) = rest.split_once('%') {
-        let verb = after.find(|c: char| !"+-# 0123456789.*".contains(c)).unwrap_or(after.len());
-        if after[verb..].starts_with('[') {
-            return true;
-        }
-        rest = after.get(verb..).map_or("", |rest| rest.strip_prefix('%').unwrap_or(rest));
-    }
-    false
-}
-
-/// The format with the arguments in it.
-pub(super) fn print(format: &str, arguments: &[Value<'_>]) -> Result<String, String> {
-    if has_argument_index(format) {
-        return Err("an argument index in a format is not supported yet".to_owned());
-    }
-    let mut output = Output::default();
-    let mut arguments = arguments.iter();
-    let mut rest = format;
-    while let Some((before, after)) = rest.split_once('%') {
+/// Prints the format with the arguments in it.
+pub(super) fn print(output: &mut Output, format: &str, arguments: &[Value]) -> Result<(), String> {
+    let mut reader = Reader { rest: format, arguments, next: 0, reordered: false, index_is_good: true };
+    while let Some((before, after)) = reader.rest.split_once('%') {
         output.push(before)?;
-        let mut bad = String::new();
-        let (spec, after) = Spec::read(after, &mut arguments, &mut bad)?;
-        output.push(&bad)?;
-        let mut chars = after.chars();
-        match (chars.next(), arguments.clone().next()) {
-            (None, _) => output.push("%!(NOVERB)")?,
-            (Some('%'), _) => output.push("%")?,
-            (Some(verb), None) => output.push(&format!("%!{verb}(MISSING)"))?,
-            (Some(verb), Some(argument)) => {
-                arguments.next();
-                output.push(&spec.print(verb, argument)?)?;
+        reader.rest = after;
+        let spec = reader.spec(output)?;
+        let Some(verb) = reader.rest.chars().next() else {
+            output.push("%!(NOVERB)")?;
+            break;
+        };
+        reader.rest = &reader.rest[verb.len_utf8()..];
+        if verb == '%' {
+            output.push("%")?;
+        } else if !reader.index_is_good {
+            output.push(&format!("%!{verb}(BADINDEX)"))?;
+        } else if let Some(argument) = arguments.get(reader.next) {
+            reader.next += 1;
+            let named = verb == 'v' && spec.plus;
+            let as_go = verb == 'v' && spec.sharp;
+            let spec = Spec { named, as_go, plus: spec.plus && !named, sharp: spec.sharp && !as_go, ..spec };
+            verb::print(output, spec, verb, argument)?;
+        } else {
+            output.push(&format!("%!{verb}(MISSING)"))?;
+        }
+    }
+    output.push(reader.rest)?;
+    let extra = arguments.get(reader.next..).unwrap_or_default();
+    if !reader.reordered && !extra.is_empty() {
+        output.push("%!(EXTRA ")?;
+        for (at, value) in extra.iter().enumerate() {
+            output.push(if at > 0 { ", " } else { "" })?;
+            match value {
+                Value::Nil => output.push("<nil>")?,
+                _ => {
+                    output.push(value.type_name())?;
+                    output.push("=")?;
+                    output.value(value)?;
+                }
             }
         }
-        rest = chars.as_str();
+        output.push(")")?;
     }
-    output.push(rest)?;
-    if arguments.len() > 0 {
-        let extra: Vec<_> = arguments.map(|value| format!("{}={}", value.type_name(), value.print())).collect();
-        output.push(&format!("%!(EXTRA {})", extra.join(", ")))?;
-    }
-    Ok(output.into_text())
+    Ok(())
 }
 
-impl Spec {
-    /// Reads flags, width and precision; answers what follows. What Go prints about a bad one goes to `bad`.
-    fn read<'f>(
-        format: &'f str,
-        arguments: &mut std::slice::Iter<'_, Value<'_>>,
-        bad: &mut String,
-    ) -> Result<(Self, &'f str), String> {
-        let mut spec = Self::default();
-        let mut rest = format;
+struct Reader<'f> {
+    rest: &'f str,
+    arguments: &'f [Value],
+    next: usize,
+    /// Whether any argument was picked by number: then it is no matter that some were not used.
+    reordered: bool,
+    index_is_good: bool,
+}
+
+impl Reader<'_> {
+    /// Reads flags, width, precision and indexes. What Go prints about a bad one is printed.
+    fn spec(&mut self, output: &mut Output) -> Result<Spec, String> {
+        self.index_is_good = true;
+        let mut spec = Spec::default();
         loop {
-            match rest.chars().next() {
+            match self.rest.chars().next() {
                 Some('+') => spec.plus = true,
                 Some('-') => spec.minus = true,
                 Some('#') => spec.sharp = true,
@@ -84,167 +93,83 @@ impl Spec {
                 Some('0') => spec.zero = true,
                 _ => break,
             }
-            rest = &rest[1..];
+            self.rest = &self.rest[1..];
         }
-        if let Some(after) = rest.strip_prefix('*') {
-            rest = after;
-            match arguments.next() {
-                Some(Value::Int(width)) => {
-                    spec.minus |= *width < 0;
+        let mut behind_index = self.index();
+        if self.skip("*") {
+            match self.star()? {
+                Some(width) => {
+                    spec.minus |= width < 0;
                     spec.width = Some(limited(usize::try_from(width.unsigned_abs()).ok())?);
                 }
-                _ => bad.push_str("%!(BADWIDTH)"),
+                None => output.push("%!(BADWIDTH)")?,
             }
+            behind_index = false;
         } else {
-            (spec.width, rest) = digits(rest)?;
+            spec.width = self.digits()?;
+            self.index_is_good &= !(behind_index && spec.width.is_some());
         }
-        if let Some(after) = rest.strip_prefix('.') {
-            rest = after;
-            if let Some(after) = rest.strip_prefix('*') {
-                rest = after;
-                match arguments.next() {
-                    Some(Value::Int(precision)) if *precision >= 0 => {
-                        spec.precision = Some(limited(usize::try_from(*precision).ok())?);
-                    }
-                    _ => bad.push_str("%!(BADPREC)"),
+        if self.skip(".") {
+            self.index_is_good &= !behind_index;
+            behind_index = self.index();
+            if self.skip("*") {
+                match self.star()?.filter(|precision| *precision >= 0) {
+                    Some(precision) => spec.precision = Some(limited(usize::try_from(precision).ok())?),
+                    None => output.push("%!(BADPREC)")?,
                 }
+                behind_index = false;
             } else {
-                let precision;
-                (precision, rest) = digits(rest)?;
-                spec.precision = Some(precision.unwrap_or(0));
+                spec.precision = Some(self.digits()?.unwrap_or(0));
             }
+        }
+        if !behind_index {
+            self.index();
         }
         spec.zero &= !spec.minus;
-        Ok((spec, rest))
+        Ok(spec)
     }
 
-    fn print(self, verb: char, value: &Value<'_>) -> Result<String, String> {
-        if verb == 'T' {
-            return Ok(self.pad(&self.cut(value.type_name())));
+    fn skip(&mut self, text: &str) -> bool {
+        let rest = self.rest.strip_prefix(text);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    /// Reads `[2]`; answers whether a good one was there.
+    fn index(&mut self) -> bool {
+        if !self.rest.starts_with('[') {
+            return false;
         }
-        let printed = match value {
-            Value::Text(text) => self.text(verb, text)?,
-            Value::Float(value) => self.float(verb, *value)?,
-            Value::Int(value) => self.int(verb, *value)?,
-            Value::Bool(value) if matches!(verb, 't' | 'v') => Some(self.pad(&value.to_string())),
-            Value::Bool(_) => None,
-            Value::Map(labels) => {
-                let print = |text: &str| self.print(verb, &Value::text(text.to_owned()));
-                let pairs: Result<Vec<_>, String> =
-                    labels.iter().map(|(name, value)| Ok(format!("{}:{}", print(name)?, print(value)?))).collect();
-                Some(format!("map[{}]", pairs?.join(" ")))
-            }
+        self.reordered = true;
+        let Some((inside, after)) = self.rest[1..].split_once(']') else {
+            self.rest = &self.rest[1..];
+            self.index_is_good = false;
+            return false;
         };
-        match printed {
-            Some(printed) => Ok(printed),
-            None => Ok(format!("%!{verb}({}={})", value.type_name(), self.print('v', value)?)),
+        self.rest = after;
+        let is_number = !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_digit());
+        let index = inside.parse::<usize>().ok().filter(|_| is_number).and_then(|index| index.checked_sub(1));
+        match index.filter(|index| *index < self.arguments.len()) {
+            Some(index) => self.next = index,
+            None => self.index_is_good = false,
         }
+        is_number
     }
 
-    fn text(self, verb: char, text: &str) -> Result<Option<String>, String> {
-        Ok(Some(match verb {
-            'v' if self.sharp => return Err(unsupported(verb)),
-            's' | 'v' => self.pad(&self.cut(text)),
-            'q' if self.sharp || self.plus => return Err(unsupported(verb)),
-            'q' => self.pad(&quoted(&self.cut(text))),
-            'x' | 'X' if self.sharp || self.space => return Err(unsupported(verb)),
-            'x' | 'X' => {
-                let bytes = &text.as_bytes()[..self.precision.unwrap_or(text.len()).min(text.len())];
-                let mut hex = String::new();
-                for byte in bytes {
-                    // Writing to a string does not fail.
-                    let _ = if verb == 'x' { write!(hex, "{byte:02x}") } else { write!(hex, "{byte:02X}") };
-                }
-                self.pad(&hex)
-            }
-            _ => return Ok(None),
-        }))
+    /// The argument that says a width or precision; `None` when it is no integer.
+    fn star(&mut self) -> Result<Option<i64>, String> {
+        let argument = self.arguments.get(self.next);
+        self.next += usize::from(argument.is_some());
+        Ok(argument.and_then(|value| value.as_index().ok()))
     }
 
-    fn float(self, verb: char, value: f64) -> Result<Option<String>, String> {
-        const DECIMALS: usize = 6;
-        if self.sharp || matches!(verb, 'x' | 'X' | 'b') {
-            return Err(unsupported(verb));
-        }
-        let printed = match verb {
-            'e' | 'E' => float::exponential(value, self.precision.unwrap_or(DECIMALS)),
-            'f' | 'F' => float::fixed(value, self.precision.unwrap_or(DECIMALS)),
-            'g' | 'G' | 'v' => match self.precision {
-                Some(precision) => float::significant(value, precision),
-                None => float::shortest(value),
-            },
-            _ => return Ok(None),
-        };
-        let printed = if matches!(verb, 'E' | 'G') && value.is_finite() { printed.to_uppercase() } else { printed };
-        let (negative, digits) = match printed.strip_prefix('-') {
-            Some(digits) => (true, digits),
-            None => (false, printed.strip_prefix('+').unwrap_or(&printed)),
-        };
-        // Go signs an infinity always, and pads neither it nor NaN with zeros.
-        let always_signed = value.is_infinite();
-        let sign = self.sign(negative).or((always_signed && !negative).then_some("+")).unwrap_or("");
-        let plain = Self { zero: self.zero && value.is_finite(), ..self };
-        Ok(Some(plain.pad_number(sign, digits)))
+    /// The number at the beginning, if there is one.
+    fn digits(&mut self) -> Result<Option<usize>, String> {
+        let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
+        let count = if end == 0 { None } else { Some(limited(self.rest[..end].parse().ok())?) };
+        self.rest = &self.rest[end..];
+        Ok(count)
     }
-
-    fn int(self, verb: char, value: i64) -> Result<Option<String>, String> {
-        let magnitude = value.unsigned_abs();
-        let digits = match verb {
-            'c' | 'q' | 'U' | 'O' => return Err(unsupported(verb)),
-            _ if self.sharp => return Err(unsupported(verb)),
-            'd' | 'v' => magnitude.to_string(),
-            'b' => format!("{magnitude:b}"),
-            'o' => format!("{magnitude:o}"),
-            'x' => format!("{magnitude:x}"),
-            'X' => format!("{magnitude:X}"),
-            _ => return Ok(None),
-        };
-        let sign = self.sign(value < 0).unwrap_or("");
-        Ok(Some(match self.precision {
-            Some(0) if value == 0 => Self { zero: false, ..self }.pad(""),
-            Some(precision) => {
-                let zeros = "0".repeat(precision.saturating_sub(digits.len()));
-                Self { zero: false, ..self }.pad(&format!("{sign}{zeros}{digits}"))
-            }
-            None => self.pad_number(sign, &digits),
-        }))
-    }
-
-    fn sign(self, negative: bool) -> Option<&'static str> {
-        match (negative, self.plus, self.space) {
-            (true, _, _) => Some("-"),
-            (false, true, _) => Some("+"),
-            (false, false, true) => Some(" "),
-            (false, false, false) => None,
-        }
-    }
-
-    /// Zeros go between the sign and the digits.
-    fn pad_number(self, sign: &str, digits: &str) -> String {
-        let missing = self.width.unwrap_or(0).saturating_sub(sign.len() + digits.len());
-        if self.zero { format!("{sign}{}{digits}", "0".repeat(missing)) } else { self.pad(&format!("{sign}{digits}")) }
-    }
-
-    fn pad(self, text: &str) -> String {
-        let missing = self.width.unwrap_or(0).saturating_sub(text.chars().count());
-        match (self.minus, self.zero) {
-            (true, _) => format!("{text}{}", " ".repeat(missing)),
-            (false, true) => format!("{}{text}", "0".repeat(missing)),
-            (false, false) => format!("{}{text}", " ".repeat(missing)),
-        }
-    }
-
-    /// So many characters of a text as the precision says.
-    fn cut(self, text: &str) -> String {
-        match self.precision {
-            Some(precision) => text.chars().take(precision).collect(),
-            None => text.to_owned(),
-        }
-    }
-}
-
-fn unsupported(verb: char) -> String {
-    format!("the verb `{verb}` with this value or flag is not supported yet")
 }
 
 fn limited(count: Option<usize>) -> Result<usize, String> {
@@ -254,47 +179,21 @@ fn limited(count: Option<usize>) -> Result<usize, String> {
     }
 }
 
-/// The number at the beginning, if there is one, and what follows it.
-fn digits(format: &str) -> Result<(Option<usize>, &str), String> {
-    let end = format.find(|c: char| !c.is_ascii_digit()).unwrap_or(format.len());
-    let count = if end == 0 { None } else { Some(limited(format[..end].parse().ok())?) };
-    Ok((count, &format[end..]))
-}
-
-/// As Go's `%q` quotes a text.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for c in text.chars() {
-        let escaped = match c {
-            '"' | '\\' => format!("\\{c}"),
-            '\n' => "\\n".to_owned(),
-            '\r' => "\\r".to_owned(),
-            '\t' => "\\t".to_owned(),
-            '\u{7}' => "\\a".to_owned(),
-            '\u{8}' => "\\b".to_owned(),
-            '\u{b}' => "\\v".to_owned(),
-            '\u{c}' => "\\f".to_owned(),
-            ' ' => " ".to_owned(),
-            _ if c < '\u{80}' && c.is_control() => format!("\\x{:02x}", u32::from(c)),
-            _ if c.is_control() || c.is_whitespace() || c == '\u{feff}' => format!("\\u{:04x}", u32::from(c)),
-            _ => c.to_string(),
-        };
-        quoted.push_str(&escaped);
-    }
-    quoted.push('"');
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Labels;
 
-    fn check(format: &str, arguments: &[Value<'_>], expected: &str) {
-        assert_eq!(print(format, arguments).as_deref(), Ok(expected), "{format} {arguments:?}");
+    fn printed(format: &str, arguments: &[Value]) -> Result<String, String> {
+        let mut output = Output::new(100_000);
+        print(&mut output, format, arguments).map(|()| output.into_text())
     }
 
-    fn float(value: f64) -> [Value<'static>; 1] {
+    fn check(format: &str, arguments: &[Value], expected: &str) {
+        assert_eq!(printed(format, arguments).as_deref(), Ok(expected), "{format} {arguments:?}");
+    }
+
+    fn float(value: f64) -> [Value; 1] {
         [Value::Float(value)]
     }
 
@@ -357,11 +256,11 @@ mod tests {
         let labels = Labels::from_pairs([("a", "1"), ("b", "x y")]);
         check(
             "%v|%s|%q",
-            &[Value::Map(&labels), Value::Map(&labels), Value::Map(&labels)],
+            &[Value::Labels(labels.clone()), Value::Labels(labels.clone()), Value::Labels(labels.clone())],
             "map[a:1 b:x y]|map[a:1 b:x y]|map[\"a\":\"1\" \"b\":\"x y\"]",
         );
-        check("%d", &[Value::Map(&labels)], "map[%!d(string=a):%!d(string=1) %!d(string=b):%!d(string=x y)]");
-        check("%T %T", &[Value::Map(&labels), Value::Int(1)], "map[string]string int");
+        check("%d", &[Value::Labels(labels.clone())], "map[%!d(string=a):%!d(string=1) %!d(string=b):%!d(string=x y)]");
+        check("%T %T", &[Value::Labels(labels.clone()), Value::Int(1)], "map[string]string int");
     }
 
     #[test]
@@ -375,14 +274,54 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_would_print_wrong() {
-        for (format, value) in
-            [("%[1]d", Value::Int(1)), ("%c", Value::Int(65)), ("%#x", Value::Int(1)), ("%x", Value::Float(1.0))]
-        {
-            assert!(print(format, &[value]).unwrap_err().contains("is not supported yet"), "{format}");
-        }
-        assert!(print("%1001d", &[Value::Int(1)]).unwrap_err().contains("more than 1000"));
-        assert!(!has_argument_index("%%[1] [%d]"));
-        assert!(has_argument_index("%5.[2]f"));
+    fn argument_indexes() {
+        check("%[2]d %[1]d", &[1, 2].map(Value::Int), "2 1");
+        check("%[1]d %d %[1]v", &[1, 2].map(Value::Int), "1 2 1");
+        check("%[3]*.[2]*[1]f", &[Value::Float(12.0), Value::Int(2), Value::Int(6)], " 12.00");
+        check("%[2]*[1]d", &[Value::Int(7), Value::Int(3)], "  7");
+        check("%[5]d %[0]d", &[Value::Int(1)], "%!d(BADINDEX) %!d(BADINDEX)");
+        check("%[x]d|%[]d|%[1", &[Value::Int(1)], "%!d(BADINDEX)|%!d(BADINDEX)|%!(NOVERB)");
+        check("%[1]2d", &[Value::Int(1)], "%!d(BADINDEX)");
+        check("%.[1]d", &[Value::Int(1)], "1");
+    }
+
+    #[test]
+    fn characters_bases_and_flags() {
+        check("%c|%q|%U|%#U|%+q", &[65, 10, 9731, 9731, 9731].map(Value::Int), "A|'\\n'|U+2603|U+2603 '☃'|'\\u2603'");
+        check("%#x|%#o|%#b|%O|%#X|%#06x", &[255, 8, 5, 8, 255, 1].map(Value::Int), "0xff|010|0b101|0o10|0XFF|0x000001");
+        check("% x|%#x|%# x", &["hi", "hi", "hi"].map(Value::text), "68 69|0x6869|0x68 0x69");
+        check("%#q|%+q|%#q", &["a b", "é", "a`"].map(Value::text), "`a b`|\"\\u00e9\"|\"a`\"");
+        check(
+            "%x|%X|%.1x|%b",
+            &[1.5, -1.5, 1.0, 1.0].map(Value::Float),
+            "0x1.8p+00|-0X1.8P+00|0x1.0p+00|4503599627370496p-52",
+        );
+        check("%#g|%#.3g|%#v|%#.0f", &[1.0, 100.0, 1e6, 3.0].map(Value::Float), "1.00000|100.|1e+06|3.");
+        check("%c", &[Value::Int(-1)], "\u{fffd}");
+    }
+
+    #[test]
+    fn values_of_other_types() {
+        check("%v|%s|%d", &[Value::Nil, Value::Nil, Value::Nil], "<nil>|%!s(<nil>)|%!d(<nil>)");
+        let list = Value::list(vec![Value::Int(1), Value::text("a")]).unwrap();
+        check(
+            "%v|%d|%#v|%T",
+            &[list.clone(), list.clone(), list.clone(), list],
+            "[1 a]|[1 %!d(string=a)]|[]interface {}{1, \"a\"}|[]interface {}",
+        );
+        let labels = Labels::from_pairs([("a", "1")]);
+        check("%#v|%q", &[Value::Labels(labels.clone()), Value::Kv(labels)], "map[string]string{\"a\":\"1\"}|\"a=1\"");
+        check(
+            "%v|%d|%s|%5.1f",
+            &[1, 2, 3, 4].map(|s| Value::Duration(s * 1_000_000_000)),
+            "1s|2000000000|3s|%!f(time.Duration=4000000000)",
+        );
+        check("%s|%d|%v", &[Value::Month(3), Value::Month(3), Value::Uint(200)], "March|3|200");
+    }
+
+    #[test]
+    fn widths_have_a_limit() {
+        assert!(printed("%1001d", &[Value::Int(1)]).unwrap_err().contains("more than 1000"));
+        assert!(printed("%.*d", &[Value::Int(2000), Value::Int(1)]).unwrap_err().contains("more than 1000"));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
+use slack_morphism::api::SlackApiChatPostMessageRequest;
 use slack_morphism::errors::{
     SlackClientApiError, SlackClientError, SlackClientHttpError, SlackClientHttpProtocolError, SlackClientSystemError,
     SlackRateLimitError,
@@ -13,7 +14,7 @@ use slack_morphism::errors::{
 use slack_morphism::multipart_form::FileMultipartData;
 use slack_morphism::{
     ClientResult, SlackApiToken, SlackClient, SlackClientApiCallContext, SlackClientHttpConnector, SlackClientId,
-    SlackClientSecret, SlackEnvelopeMessage,
+    SlackClientSecret, SlackClientSession, SlackEnvelopeMessage,
 };
 use url::Url;
 
@@ -27,6 +28,9 @@ const ANSWER_READ_MAX: usize = 1024 * 1024;
 
 /// Slack's code for "too much"; what a 429 without a code means too.
 const RATE_LIMITED: &str = "ratelimited";
+
+/// How long a thread waits when there was too much at once.
+const THREAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Calls Slack.
 pub(super) struct SlackSender {
@@ -50,8 +54,40 @@ impl SlackSender {
             SlackCall::Update(call) => session.http_session_api.http_post("chat.update", call, None).await,
         };
         match result {
-            Ok(posted) => Reply::SlackDone { channel: posted.channel, ts: posted.ts },
+            Ok(posted) => {
+                if let Some(post) = &request.thread {
+                    self.tell_thread(&session, post, token).await;
+                }
+                Reply::SlackDone { channel: posted.channel, ts: posted.ts }
+            }
             Err(error) => reply(error, token),
+        }
+    }
+
+    /// Tells a thread, once more when Slack asks for a little patience. The message above it is right in any case, so what
+    /// does not work is only said.
+    async fn tell_thread(
+        &self,
+        session: &SlackClientSession<'_, Connector>,
+        post: &SlackApiChatPostMessageRequest,
+        token: &SecretValue,
+    ) {
+        let mut patience = THREAD_PATIENCE;
+        loop {
+            let result: ClientResult<Posted> = session.http_session_api.http_post("chat.postMessage", post, None).await;
+            let Err(error) = result else { return };
+            match reply(error, token) {
+                Reply::SlackRefused { retry_after: Some(after), .. } if after <= patience => {
+                    patience = Duration::ZERO;
+                    tokio::time::sleep(after).await;
+                }
+                Reply::SlackRefused { code, .. } => {
+                    return tracing::warn!(code, "the message in Slack is up to date, but its thread was not told");
+                }
+                other => {
+                    return tracing::warn!(answer = ?other, "the message in Slack is up to date, but its thread was not told");
+                }
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use atalaya::dispatch::{ForwardSpec, GroupBy, RouteSpec};
 use atalaya::engine::EngineSpec;
 use atalaya::model::{Compat, IntegrationId, IntegrationKind, Labels, Matcher, ReceiverName, SecretName};
 use atalaya::promql;
-use atalaya::receiver::{Endpoint, PagerDuty, Receiver, Rollback, Slack, Webhook};
+use atalaya::receiver::{Endpoint, PagerDuty, PagerDutyTexts, Receiver, Rollback, Slack, SlackTexts, Text, Webhook};
 use atalaya::rollout::{GuardSpec, RollbackSpec};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,7 +22,9 @@ fn slack(receiver: &str, send_resolved: bool) -> (IntegrationId, Receiver) {
     let slack = Slack {
         api_url: "http://slack".into(),
         token: SecretName::new("slack"),
-        channel: format!("#{receiver}"),
+        channel: Text::constant(format!("#{receiver}")),
+        updates: true,
+        texts: SlackTexts::default(),
         send_resolved,
         timeout: TIMEOUT,
         client: None,
@@ -34,6 +36,7 @@ fn pagerduty(receiver: &str) -> (IntegrationId, Receiver) {
     let pagerduty = PagerDuty {
         url: "http://pagerduty".into(),
         routing_key: SecretName::new("key"),
+        texts: PagerDutyTexts::default(),
         send_resolved: true,
         timeout: TIMEOUT,
         client: None,

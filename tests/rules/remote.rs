@@ -1,0 +1,167 @@
+//! Rules and measures that a remote source answers.
+
+use atalaya::evaluator::{Answer, Measure};
+use atalaya::model::{IntegrationId, IntegrationKind, Labels, ReceiverName, SourceName};
+use atalaya::rule::{OnUnknown, Rule};
+
+use super::world::{World, alert, at, group, parse, record, remote, seconds, spec};
+
+const POD: &[(&str, &str)] = &[("__name__", "heat"), ("pod", "a")];
+const HOT: Result<&[(&[(&str, &str)], f64)], &str> = Ok(&[(POD, 4.0)]);
+
+#[test]
+fn rules_live_by_the_answers_at_the_moments_that_were_asked_about() {
+    let mut hot = alert("A", "heat  >  3");
+    hot.hold = seconds(15);
+    let mut group = remote(group("g", vec![Rule::Alert(hot)]));
+    group.query_offset = seconds(60);
+    let mut world = World::new(spec(vec![group]));
+    world.run_to(15);
+    let question = world.questions[0].clone();
+    assert_eq!((question.source.as_str(), question.query.as_str()), ("thanos", "heat  >  3"));
+    // The group's own phase, and a minute before.
+    assert!(question.at > at(-15 - 60) && question.at <= at(15 - 60), "{:?}", question.at);
+    assert!(world.last.groups.is_empty());
+    world.answer(HOT);
+    let evaluated_at = question.at + seconds(60);
+    assert_eq!(world.told(), ["00:15 pending A{pod=a}"]);
+    assert_eq!(world.rule("A").instances[0].state.active_at(), evaluated_at);
+    assert_eq!((world.last.groups.len(), world.last.groups[0].failed), (1, 0));
+    world.run_to(30);
+    assert_eq!(world.questions[0].at, question.at + seconds(15));
+    world.answer(HOT);
+    world.run_to(45);
+    world.answer(Ok(&[]));
+    assert_eq!(world.told(), ["00:30 firing A{pod=a}", "00:45 resolved A{pod=a}"]);
+}
+
+#[test]
+fn an_answer_that_fails_or_does_not_come_leaves_alerts_unknown() {
+    let mut world = World::new(spec(vec![remote(group("g", vec![Rule::Alert(alert("A", "heat > 3"))]))]));
+    world.run_to(15);
+    world.answer(HOT);
+    world.run_to(30);
+    world.answer(Err("503"));
+    assert_eq!(world.rule("A").error.as_deref(), Some("503"));
+    assert!(world.states()[0].starts_with("A{pod=a} firing unknown"), "{:?}", world.states());
+    assert_eq!(world.last.unknown.len(), 1);
+    world.run_to(45);
+    world.answer(HOT);
+    assert_eq!((world.states(), world.last.unknown.len()), (vec!["A{pod=a} firing".to_owned()], 0));
+    world.run_to(60);
+    let late = world.questions.remove(0).id;
+    world.run_to(75);
+    let report = &world.last.groups[0];
+    assert_eq!((report.failed, report.missed), (1, 1));
+    let error = world.rule("A").error.unwrap();
+    assert_eq!(error, "`thanos` gave no answer before the next evaluation was due");
+    assert_eq!(world.last.unknown.len(), 1);
+    // What comes too late changes nothing.
+    world.answer_to(late, Ok(&[]));
+    assert_eq!(world.last.unknown.len(), 1);
+    world.answer(Ok(&[]));
+    assert_eq!(world.told(), ["00:15 firing A{pod=a}", "01:15 resolved A{pod=a}"]);
+}
+
+#[test]
+fn rules_of_a_group_are_answered_one_by_one() {
+    let rules = vec![Rule::Alert(alert("A", "a")), record("r", "x"), Rule::Alert(alert("B", "b"))];
+    let mut world = World::new(spec(vec![remote(group("g", rules))]));
+    world.run_to(15);
+    assert_eq!(world.questions.iter().map(|it| it.query.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    let second = world.questions.pop().unwrap().id;
+    world.answer_to(second, HOT);
+    assert_eq!((world.told(), world.last.groups.len()), (vec!["00:15 firing B{pod=a}".to_owned()], 0));
+    world.answer(HOT);
+    assert_eq!((world.told(), world.last.groups.len()), (vec!["00:15 firing A{pod=a}".to_owned()], 1));
+    assert_eq!(
+        world.rule("r").error.as_deref(),
+        Some("a recording rule needs the embedded source, its group has `thanos`")
+    );
+}
+
+#[test]
+fn groups_are_spread_and_each_is_asked_once_an_interval() {
+    let groups: Vec<_> = (0..20)
+        .map(|index| {
+            let mut group = remote(group(&format!("g{index}"), vec![Rule::Alert(alert(&format!("A{index}"), "a"))]));
+            group.interval = seconds(60);
+            group
+        })
+        .collect();
+    let mut world = World::new(spec(groups));
+    world.run_to(15);
+    assert_eq!(world.questions.len(), 20);
+    world.questions.clear();
+    let mut counts = Vec::new();
+    for step in 1..=4 {
+        world.run_to(15 + step * 15);
+        counts.push(world.questions.len());
+        world.questions.clear();
+    }
+    assert_eq!(counts.iter().sum::<usize>(), 20, "{counts:?}");
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    let next = world.evaluator.next_tick(at(75));
+    assert!(next > at(75) && next <= at(90), "{next:?}");
+}
+
+#[test]
+fn guards_are_asked_for_too() {
+    let id = IntegrationId { receiver: ReceiverName::new("r"), kind: IntegrationKind::Rollback, index: 0 };
+    let measure = Measure {
+        id: id.clone(),
+        source: SourceName::new("thanos"),
+        expr: parse("canary_traffic>0"),
+        key: vec!["service".to_owned()],
+    };
+    let mut spec = spec(Vec::new());
+    spec.measures = vec![measure];
+    let mut world = World::new(spec);
+    let key = Labels::from_pairs([("service", "chat")]);
+    world.run_to(15);
+    assert_eq!((world.questions[0].query.as_str(), world.questions[0].at), ("canary_traffic > 0", at(15)));
+    assert!(world.last.readings.is_empty());
+    world.answer(Ok(&[(&[("service", "chat")], 1.0)]));
+    assert_eq!((world.last.readings[0].at, world.last.readings[0].answer(&key)), (at(15), Answer::Holds));
+    world.run_to(30);
+    world.answer(Ok(&[]));
+    assert_eq!(world.last.readings[0].answer(&key), Answer::Fails);
+    world.run_to(45);
+    world.questions.clear();
+    world.run_to(60);
+    assert_eq!(world.last.readings.len(), 1);
+    assert_eq!(world.last.readings[0].answer(&key), Answer::Unknown);
+    world.answer(Err("refused"));
+    assert_eq!(world.last.readings[0].answer(&key), Answer::Unknown);
+}
+
+#[test]
+fn a_remote_group_that_resolves_on_unknown() {
+    let mut resolving = remote(group("g", vec![Rule::Alert(alert("A", "heat > 3"))]));
+    resolving.on_unknown = OnUnknown::Resolve;
+    let mut world = World::new(spec(vec![resolving]));
+    world.run_to(15);
+    world.answer(HOT);
+    world.run_to(30);
+    world.answer(Err("503"));
+    assert_eq!(world.told(), ["00:15 firing A{pod=a}", "00:30 resolved A{pod=a}"]);
+}
+
+#[test]
+fn an_open_question_outlives_a_reload_that_changes_nothing_and_no_other() {
+    let before = || remote(group("g", vec![Rule::Alert(alert("A", "heat > 3"))]));
+    let mut world = World::new(spec(vec![before()]));
+    world.run_to(15);
+    world.reload(spec(vec![before(), group("new", Vec::new())]));
+    world.answer(HOT);
+    assert_eq!(world.told(), ["00:15 firing A{pod=a}"]);
+    world.run_to(30);
+    let late = world.questions.remove(0).id;
+    world.reload(spec(vec![remote(group("g", vec![Rule::Alert(alert("A", "heat > 5"))]))]));
+    world.answer_to(late, Ok(&[]));
+    assert_eq!(world.told(), [""; 0]);
+    world.run_to(45);
+    assert_eq!(world.questions[0].query, "heat > 5");
+    world.answer(Ok(&[]));
+    assert_eq!(world.told(), ["00:45 resolved A{pod=a}"]);
+}

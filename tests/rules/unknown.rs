@@ -1,0 +1,112 @@
+//! Alerts that cannot be measured, and what is told of them.
+
+use atalaya::evaluator::ALERT_UNKNOWN;
+use atalaya::rule::{OnUnknown, Rule, RuleGroup};
+
+use super::world::{World, alert, group, seconds, spec, templates};
+
+fn hot(on_unknown: OnUnknown) -> RuleGroup {
+    let mut rule = alert("Hot", "heat > 3");
+    rule.labels = templates(&[("severity", "page"), ("team", "a")]);
+    let mut group = group("g", vec![Rule::Alert(rule)]);
+    group.on_unknown = on_unknown;
+    group
+}
+
+#[test]
+fn after_a_while_an_alert_of_our_own_says_which_since_when_and_why() {
+    let mut group = hot(OnUnknown::Keep);
+    group.unknown_after = seconds(60);
+    let mut world = World::new(spec(vec![group]));
+    world.show("t", "heat{pod=\"a\"} 4\nheat{pod=\"b\"} 4");
+    world.run_to(15);
+    world.told();
+    world.lose("t");
+    world.run_to(75);
+    assert_eq!(world.told(), [""; 0]);
+    world.run_to(120);
+    assert_eq!(world.told(), ["01:30 firing AlertUnknown{file=f,group=g,rule=Hot,severity=page}"]);
+    let own = world.rule(ALERT_UNKNOWN).instances[0].clone();
+    assert_eq!((own.annotations.get("summary"), own.value), ("Hot has been unknown for 1m", 2.0));
+    let text = own.annotations.get("description");
+    assert!(text.contains("Since 2025-11-24T16:00:30.000Z it cannot be measured"), "{text}");
+    assert!(text.contains("the last scrape of `t` failed"), "{text}");
+    assert!(text.contains("pod=\"a\"") && text.contains("pod=\"b\""), "{text}");
+    // It is one that fires, and the others go on.
+    assert_eq!(
+        (world.evaluator.firing_count(), world.evaluator.firing().len(), world.evaluator.unknown_count()),
+        (3, 3, 2)
+    );
+    world.show("t", "heat{pod=\"a\"} 4");
+    world.run_to(135);
+    let told = world.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told.contains(&"02:15 resolved AlertUnknown{file=f,group=g,rule=Hot,severity=page}".to_owned()),
+        "{told:?}"
+    );
+    assert!(world.evaluator.rules().iter().all(|group| group.name == "g"));
+}
+
+#[test]
+fn since_when_outlives_a_restart() {
+    let mut world = World::new(spec(vec![hot(OnUnknown::Keep)]));
+    world.show("t", "heat 4");
+    world.run_to(15);
+    world.lose("t");
+    world.run_to(600);
+    world.restart(spec(vec![hot(OnUnknown::Keep)]));
+    world.told();
+    assert_eq!(world.states(), ["Hot{job=t,severity=page,team=a} firing unknown 9m30s"]);
+    world.run_to(915);
+    assert_eq!(world.told(), [""; 0]);
+    world.run_to(930);
+    assert_eq!(world.told(), ["15:30 firing AlertUnknown{file=f,group=g,rule=Hot,severity=page}"]);
+    // Neither is it told again nor forgotten when it starts once more.
+    world.restart(spec(vec![hot(OnUnknown::Keep)]));
+    world.run_to(1200);
+    assert_eq!(world.told(), [""; 0]);
+    // A rule that is gone is unknown no more.
+    world.restart(spec(Vec::new()));
+    world.run_to(1215);
+    assert_eq!(world.told().len(), 2);
+    assert_eq!(world.evaluator.firing_count(), 0);
+}
+
+#[test]
+fn what_is_unknown_may_resolve_instead() {
+    let mut world = World::new(spec(vec![hot(OnUnknown::Resolve)]));
+    world.show("t", "heat 4");
+    world.run_to(30);
+    world.lose("t");
+    world.run_to(45);
+    let labels = "Hot{job=t,severity=page,team=a}";
+    assert_eq!(world.told(), [format!("00:15 firing {labels}"), format!("00:45 resolved {labels}")]);
+    // A rule that fails is unknown as well.
+    world.show("t", "heat 4");
+    world.run_to(60);
+    let mut failing = alert("Hot", "heat * on () group_left () heat");
+    failing.labels = templates(&[("severity", "page"), ("team", "a")]);
+    let mut failing = group("g", vec![Rule::Alert(failing)]);
+    failing.on_unknown = OnUnknown::Resolve;
+    world.show("t", "heat{pod=\"a\"} 4\nheat 4");
+    world.reload(spec(vec![failing]));
+    world.run_to(75);
+    assert!(world.rule("Hot").error.is_some());
+    assert_eq!(world.told(), [format!("01:00 firing {labels}"), format!("01:15 resolved {labels}")]);
+}
+
+#[test]
+fn a_start_alone_resolves_nothing_even_then() {
+    let mut world = World::new(spec(vec![hot(OnUnknown::Resolve)]));
+    world.show("t", "heat 4");
+    world.run_to(15);
+    world.restart(spec(vec![hot(OnUnknown::Resolve)]));
+    world.told();
+    let transitions = world.evaluator.tick(super::world::at(30));
+    world.take(transitions);
+    assert_eq!(world.told(), [""; 0]);
+    world.lose("t");
+    world.run_to(45);
+    assert_eq!(world.told(), ["00:45 resolved Hot{job=t,severity=page,team=a}"]);
+}
