@@ -35,11 +35,14 @@ use atalaya::rule::{InstanceRow, InstanceState, Transition};
 use dice::Dice;
 use journal::Journal;
 use receivers::{Flight, Receivers, Told, content, place, wants_resolved};
-use spec::{EDITS, alerts, integration, spec};
+use spec::{alerts, integration, spec};
 
 /// How many seeds are played unless said otherwise, and how many events each has.
 const SEEDS: u64 = 60;
 const EVENTS: u32 = 300;
+
+/// How many configurations there are.
+const EDITS: usize = 4;
 
 const TICK: Duration = Duration::from_secs(15);
 /// How long it takes until everyone knows, once all is well: the longest `Retry-After` that is honoured, then a flush.

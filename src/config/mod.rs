@@ -143,7 +143,10 @@ impl Config {
                 external_labels: self.external_labels.clone(),
                 external_url: self.external_url.clone(),
             },
-            ..EvaluatorSpec::default()
+            retain: self.store.retain.clone(),
+            series_max: self.store.series_max,
+            memory_max: self.store.memory_max.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            is_strict: self.compat.is_strict(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The thread on which the evaluator lives: scrapes in, ticks on time, transitions out.
 
+use std::time::Duration;
+
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,7 +14,7 @@ use crate::evaluator::{
 use crate::model::{TargetId, Timestamp};
 use crate::promql::EvalError;
 use crate::source::{RemoteAnswer, TargetsChanged};
-use crate::telemetry::{QueueLabel, ReasonLabel, ResultLabel, Telemetry};
+use crate::telemetry::{HealthLabel, QueueLabel, ReasonLabel, ResultLabel, Telemetry};
 use crate::web::QueryRequest;
 
 use super::engine_loop::{EngineCommand, EngineReload};
@@ -95,7 +97,12 @@ pub(super) struct EvaluatorLoop {
     pub(super) remote: Remote,
     pub(super) back: mpsc::WeakSender<EvaluatorCommand>,
     pub(super) runtime: Handle,
+    /// When it was last counted how many targets are well.
+    pub(super) targets_counted: Option<Stopwatch>,
 }
+
+/// How often it is counted how many targets are well.
+const COUNT_TARGETS_EVERY: Duration = Duration::from_secs(2);
 
 /// What there is to do next.
 enum Next {
@@ -269,6 +276,7 @@ impl EvaluatorLoop {
             self.telemetry.rule_evaluations.get_or_create(&ResultLabel { result: "error" }).inc_by(failed);
             self.telemetry.missed_evaluations.inc_by(group.missed);
             self.telemetry.service.rule_samples.inc_by(group.samples as u64);
+            self.telemetry.service.group_seconds.observe(group.took.as_secs_f64());
             for (rule, error) in &group.failures {
                 let group = &group.group;
                 tracing::warn!(%group, %rule, %error, "cannot evaluate a rule: its alerts stay as they were");
@@ -281,10 +289,25 @@ impl EvaluatorLoop {
         self.telemetry.service.alerts_unknown.set(gauge(transitions.unknown.len()));
     }
 
-    fn count_views(&self) {
+    fn count_views(&mut self) {
         let service = &self.telemetry.service;
         service.queue_length.get_or_create(&QueueLabel { queue: "evaluator" }).set(gauge(self.commands.len()));
         service.queue_length.get_or_create(&QueueLabel { queue: "queries" }).set(gauge(self.queries.len()));
+        if self.targets_counted.is_some_and(|last| last.elapsed() < COUNT_TARGETS_EVERY) {
+            return;
+        }
+        self.targets_counted = Some(Stopwatch::start());
+        let [mut up, mut down, mut unknown] = [0, 0, 0];
+        for target in self.evaluator.targets() {
+            match target.last.as_ref().map(|(_, _, report)| report.error.is_none()) {
+                Some(true) => up += 1,
+                Some(false) => down += 1,
+                None => unknown += 1,
+            }
+        }
+        for (health, count) in [("up", up), ("down", down), ("unknown", unknown)] {
+            service.targets.get_or_create(&HealthLabel { health }).set(count);
+        }
     }
 }
 

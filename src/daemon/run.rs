@@ -89,7 +89,7 @@ pub enum DaemonError {
     #[error(transparent)]
     Http(#[from] HttpClientError),
     /// The address is taken or not ours.
-    #[error("listen on `{address}`")]
+    #[error("cannot listen on `{address}`: choose another with --listen or `web.listen`, or stop whoever has it")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -127,11 +127,12 @@ impl Daemon {
         let http = HttpClient::new()?;
         let telemetry = Telemetry::new();
         let means = Means::new(&config, &http, &telemetry)?;
-        let state = SqliteState::open(&data_dir)?;
-        let rows = state.load()?;
         let listening = |source| DaemonError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
+        // The last thing that can fail, since it is the first that leaves something behind.
+        let state = SqliteState::open(&data_dir)?;
+        let rows = state.load()?;
         let runtime = Handle::current();
         let (evaluator_in, evaluator_out) = mpsc::channel(SCRAPES_WAITING_MAX);
         let (queries_in, queries_out) = mpsc::channel(QUERIES_WAITING_MAX);
@@ -166,6 +167,7 @@ impl Daemon {
             engine: engine_in.clone(),
             remote: means.remote,
             back: evaluator_in.downgrade(),
+            targets_counted: None,
             runtime,
         };
         let engine_task = tokio::task::spawn_blocking(move || engine_loop.run());
@@ -198,6 +200,7 @@ impl Daemon {
             queries: queries_in.downgrade(),
             engine: engine_in.downgrade(),
             reloads: reloads.clone(),
+            telemetry: telemetry.clone(),
             clock: clock.clone(),
             status: status.clone(),
             external_labels: config.external_labels.clone(),

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::model::Labels;
 use crate::source::ScrapesWatch;
+use crate::telemetry::{ResultLabel, Telemetry};
 use crate::web::{Looked, QueryReply, QueryRequest, Status, Unanswered, View, WebRequest};
 
 use super::engine_loop::EngineCommand;
@@ -36,6 +37,7 @@ pub(super) struct Watch {
     pub(super) engine: mpsc::WeakSender<EngineCommand>,
     /// Who loads another configuration.
     pub(super) reloads: Reloads,
+    pub(super) telemetry: Telemetry,
     pub(super) clock: Clock,
     pub(super) status: Arc<Status>,
     pub(super) external_labels: Labels,
@@ -103,6 +105,7 @@ impl Watch {
             return;
         };
         if queries.try_send(QueryCommand { query, reply: inner }).is_err() {
+            self.telemetry.service.queries.get_or_create(&ResultLabel { result: "refused" }).inc();
             let _ = reply.send(Err(Unanswered::Crowded));
             return;
         }
@@ -192,6 +195,7 @@ mod tests {
             queries: mpsc::channel(1).0.downgrade(),
             engine: engine.downgrade(),
             reloads: Reloads(mpsc::channel(1).0),
+            telemetry: Telemetry::new(),
             clock: Clock::wall(),
             status: Arc::new(Status::new(Vec::new(), true, Loaded::default())),
             external_labels: Labels::empty(),

@@ -155,6 +155,7 @@ impl Group {
             rule.took = (around.elapsed)().saturating_sub(started);
         }
         self.took = (around.elapsed)().saturating_sub(started);
+        report.took = self.took;
         self.evaluated_at = Some(at);
         report
     }

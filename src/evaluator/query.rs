@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use crate::model::{METRIC_NAME, MatchOp, Matcher, Timestamp, format_duration};
-use crate::promql::{EvalError, Expr, SelectorUse, Value, evaluate, selectors};
+use crate::promql::{EvalError, Expr, SelectorUse, Value, evaluate_within, selectors};
 
 use super::Evaluator;
 
 /// How far behind the newest samples a moment may lie and still count as now.
 const NOW_SLACK: Duration = Duration::from_secs(60);
+
+/// How many samples a query may look at: while it does, a tick waits.
+const QUERY_SAMPLES_MAX: u64 = 2_000_000;
 
 /// What a query gave.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,7 +25,7 @@ pub struct Queried {
 impl Evaluator {
     /// Evaluates an expression over what is stored. What is not kept is named, never silently missing.
     pub fn query(&self, expr: &Expr, at: Timestamp) -> Result<Queried, EvalError> {
-        let value = evaluate(expr, &self.store, at)?;
+        let value = evaluate_within(expr, &self.store, at, QUERY_SAMPLES_MAX)?;
         let mut warnings: Vec<String> = selectors(expr).iter().filter_map(|it| self.missing(it, at)).collect();
         if self.store.refuses() {
             warnings.push("the store is full: new series are refused, and missing from the result".to_owned());

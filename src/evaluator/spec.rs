@@ -83,6 +83,8 @@ pub struct GroupReport {
     pub missed: u64,
     /// How many samples its recording rules and alerts gave.
     pub samples: usize,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// Which question; never given twice by one evaluator.

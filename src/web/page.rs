@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::model::{Labels, RollbackOutcome, format_duration};
 
+use super::status::Loaded;
 use super::view::{AlertRow, AlertState, RollbackRow, SendingRow, TargetRow, View};
 
 /// How often the page loads itself again, in seconds.
@@ -25,6 +26,7 @@ td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 code { font-size: .85rem; background: #8882; border-radius: .2rem; padding: 0 .25rem; margin-right: .25rem; overflow-wrap: anywhere; }
 .error { color: var(--bad); overflow-wrap: anywhere; } .calm { color: var(--ok); font-weight: 600; }
 .banner { background: var(--bad); color: #fff; padding: .5rem .8rem; border-radius: .3rem; margin: .8rem 0; }
+.banner.warn { background: var(--warn); } .banner pre { overflow-x: auto; margin: .4rem 0 0; font-size: .8rem; }
 ";
 
 /// The page. With `rule`, only the alerts of that rule.
@@ -46,16 +48,57 @@ pub(super) fn render(view: &View, rule: Option<&str>) -> Markup {
             body {
                 header {
                     h1 { "Atalaya" }
-                    span { (view.rules) " rules · " (view.targets.len()) " targets · " (view.series) " series · " (view.now) }
+                    span {
+                        (view.rules) " rules · " (view.targets.len()) " targets · " (view.series) " series"
+                        @if view.series_bytes > 0 { " (" (mebibytes(view.series_bytes)) ")" }
+                        " · " (view.now)
+                    }
                 }
-                @if !view.is_durable {
-                    div.banner { "The state file cannot be written. Pages leave from memory; rollbacks wait. Free some disk space." }
-                }
+                (banners(view))
                 (alert_section(&alerts, rule, view))
                 (trouble_section(view))
                 (rollback_section(&view.rollbacks))
                 (sending_section(&view.sendings))
                 (target_section(&view.targets))
+                (source_section(&view.loaded))
+            }
+        }
+    }
+}
+
+/// What is wrong with the service itself.
+fn banners(view: &View) -> Markup {
+    let refused: usize = view.targets.iter().map(|target| target.refused).sum();
+    html! {
+        @if !view.is_durable {
+            div.banner {
+                "The state file cannot be written. Pages leave from memory; rollbacks wait; a restart now would repeat or \
+                 forget. Free some disk space."
+            }
+        }
+        @if let Some(failure) = &view.loaded.refused {
+            div.banner {
+                "The configuration that was tried " (lasting(view.now.since(failure.at))) " ago was refused; the one loaded "
+                (lasting(view.now.since(view.loaded.at))) " ago stays in use."
+                details { summary { "What is wrong" } pre { (failure.problems) } }
+            }
+        }
+        @if refused > 0 {
+            div.banner.warn {
+                "There is no room for " (refused) " series of the last scrapes: rules do not see them. Raise "
+                (PreEscaped("<b>store.series_max</b>")) " or " (PreEscaped("<b>store.memory_max</b>")) ", or scrape less."
+            }
+        }
+    }
+}
+
+fn source_section(loaded: &Loaded) -> Markup {
+    html! {
+        @if !loaded.sources.is_empty() || !loaded.alertmanagers.is_empty() {
+            h2 { "Others" }
+            table {
+                @for (name, url) in &loaded.sources { tr { td { "Source " strong { (name) } } td { code { (url) } } } }
+                @for url in &loaded.alertmanagers { tr { td { "Alertmanager" } td { code { (url) } } } }
             }
         }
     }
@@ -75,6 +118,10 @@ fn alert_section(alerts: &[&AlertRow], rule: Option<&str>, view: &View) -> Marku
                 p { "Nothing fires, but not everything can be seen: look below." }
             }
         } @else {
+            @let unknown = alerts.iter().filter(|alert| alert.unknown_for.is_some()).count();
+            @if unknown > 0 {
+                p { (unknown) " of these cannot be measured now, and stay as they were." }
+            }
             table {
                 tr { th { "State" } th { "Alert" } th { "Value" } th { "For" } th { "Next news" } }
                 @for alert in alerts { (alert_row(alert)) }
@@ -192,7 +239,10 @@ fn target_section(targets: &[TargetRow]) -> Markup {
                             a href=(target.url) { (target.url) } br; (labels(&target.labels))
                             @if let Some(error) = &target.error { br; span.error { (error) } }
                         }
-                        td.number { (target.samples) }
+                        td.number {
+                            (target.samples)
+                            @if target.refused > 0 { br; span.error { (target.refused) " refused" } }
+                        }
                         td.number { (format!("{:.1} ms", target.took.as_secs_f64() * 1000.0)) }
                         td.number { @if let Some(ago) = target.scraped_ago { (lasting(ago)) " ago" } }
                     }
@@ -204,6 +254,10 @@ fn target_section(targets: &[TargetRow]) -> Markup {
 
 fn labels(labels: &Labels) -> Markup {
     html! { @for (name, value) in labels.iter() { code { (name) "=" (value) } } }
+}
+
+fn mebibytes(bytes: usize) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
 /// A stretch of time in whole seconds.

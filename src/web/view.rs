@@ -20,8 +20,8 @@ pub enum Unanswered {
         /// Which.
         part: &'static str,
     },
-    /// As many views are being made as may be.
-    #[error("too many look at the page at once")]
+    /// As many requests of its kind are being answered as may be.
+    #[error("too many ask at once: try again")]
     Crowded,
 }
 

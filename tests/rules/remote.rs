@@ -107,7 +107,7 @@ fn groups_are_spread_and_each_is_asked_once_an_interval() {
 
 #[test]
 fn guards_are_asked_for_too() {
-    let id = IntegrationId { receiver: ReceiverName::new("r"), kind: IntegrationKind::Rollback, index: 0 };
+    let id = IntegrationId::new(ReceiverName::new("r"), IntegrationKind::Rollback, 0);
     let measure = Measure {
         id: id.clone(),
         source: SourceName::new("thanos"),

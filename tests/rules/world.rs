@@ -76,6 +76,7 @@ pub(crate) fn target(name: &str) -> ScrapeTarget {
         labels: Labels::from_pairs([("job", name)]),
         interval: STEP,
         timeout: STEP,
+        intake: std::sync::Arc::default(),
     }
 }
 
@@ -136,7 +137,7 @@ impl World {
                 target: TargetId::new(target.as_str()),
                 at: at(self.now),
                 took: STEP / 100,
-                page: page.clone(),
+                page: page.clone().map(Into::into).map_err(Into::into),
             };
             let report = self.evaluator.ingest(&scrape);
             self.reports.insert(target.clone(), report);
@@ -227,6 +228,7 @@ impl World {
             Value::Vector(elements) => elements.iter().map(|it| format!("{} {}", it.labels, it.value)).collect(),
             Value::Scalar(value) => vec![value.to_string()],
             Value::String(text) => vec![text],
+            Value::Matrix(elements) => elements.iter().map(|it| format!("{} {:?}", it.labels, it.samples)).collect(),
         };
         found.sort();
         found

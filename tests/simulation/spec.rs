@@ -64,9 +64,6 @@ fn route(receiver: &str, matchers: &str) -> RouteSpec {
     }
 }
 
-/// How many configurations there are.
-pub(crate) const EDITS: usize = 4;
-
 /// The engine by one of its configurations. From one to the next team b's alerts move to other people, one group is
 /// split, receivers are renamed, tell at other places and go away.
 pub(crate) fn spec(edit: usize) -> EngineSpec {

@@ -32,6 +32,7 @@ pub(super) fn router() -> Router<Arc<Web>> {
         .route("/status/flags", get(status::flags))
         .route("/status/runtimeinfo", get(status::runtime_info))
         .route("/status/buildinfo", get(status::build_info))
-        .fallback(async |uri: Uri| ApiError::not_found(uri.path()))
+        // A nested router sees what follows its own path.
+        .fallback(async |uri: Uri| ApiError::not_found(&format!("/api/v1{}", uri.path())))
         .method_not_allowed_fallback(async |method: Method| ApiError::not_allowed(&method))
 }

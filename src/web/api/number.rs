@@ -1,5 +1,7 @@
 //! Numbers and moments as Prometheus writes them.
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer};
 
 use crate::model::Timestamp;
@@ -52,6 +54,19 @@ impl Serialize for Seconds {
     }
 }
 
+/// A stretch of time as a number of seconds: whole ones without a point.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lasting(pub(super) Duration);
+
+impl Serialize for Lasting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.subsec_nanos() {
+            0 => serializer.serialize_u64(self.0.as_secs()),
+            _ => serializer.serialize_f64(self.0.as_secs_f64()),
+        }
+    }
+}
+
 /// A sample: its moment and its value.
 pub(super) type Point = (Seconds, String);
 
@@ -90,5 +105,7 @@ mod tests {
         check(1_435_781_451_000, "1435781451");
         check(1_435_781_451_100, "1435781451.1");
         check(0, "0");
+        let lasting = |ms: u64| serde_json::to_string(&Lasting(Duration::from_millis(ms))).unwrap();
+        assert_eq!((lasting(60_000), lasting(200), lasting(0)), ("60".to_owned(), "0.2".to_owned(), "0".to_owned()));
     }
 }

@@ -14,7 +14,7 @@ use crate::web::{Web, WebRequest};
 
 use super::ApiError;
 use super::envelope::Answer;
-use super::number::{alert_value, moment};
+use super::number::{Lasting, alert_value, moment};
 use super::parameters::Parameters;
 
 /// The answer of `/rules`.
@@ -32,9 +32,9 @@ struct Group {
     name: String,
     file: String,
     rules: Vec<Rule>,
-    interval: f64,
+    interval: Lasting,
     limit: usize,
-    evaluation_time: f64,
+    evaluation_time: Lasting,
     last_evaluation: String,
     /// Ours: whom it asks, if not the store that scrapes fill.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -54,8 +54,8 @@ struct AlertingRule {
     state: &'static str,
     name: String,
     query: String,
-    duration: f64,
-    keep_firing_for: f64,
+    duration: Lasting,
+    keep_firing_for: Lasting,
     labels: Pairs,
     annotations: Pairs,
     alerts: Vec<Alert>,
@@ -82,7 +82,7 @@ struct Course {
     health: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
-    evaluation_time: f64,
+    evaluation_time: Lasting,
     last_evaluation: String,
 }
 
@@ -226,9 +226,9 @@ fn shown(group: &GroupView, filter: &Filter) -> Group {
         name: group.name.clone(),
         file: group.file.clone(),
         rules: rules.collect(),
-        interval: group.interval.as_secs_f64(),
+        interval: Lasting(group.interval),
         limit: group.limit,
-        evaluation_time: group.took.as_secs_f64(),
+        evaluation_time: Lasting(group.took),
         last_evaluation: moment(group.evaluated_at),
         source: group.source.to_string(),
     }
@@ -242,7 +242,7 @@ fn rule_of(rule: &RuleView, has_alerts: bool) -> Rule {
             RuleHealth::Failing => "err",
         },
         last_error: rule.error.clone(),
-        evaluation_time: rule.took.as_secs_f64(),
+        evaluation_time: Lasting(rule.took),
         last_evaluation: moment(rule.evaluated_at),
     };
     let (name, query, labels) = (rule.name.clone(), rule.source.clone(), Pairs(rule.labels.clone()));
@@ -254,8 +254,8 @@ fn rule_of(rule: &RuleView, has_alerts: bool) -> Rule {
             state: state_of(rule),
             name,
             query,
-            duration: rule.hold.as_secs_f64(),
-            keep_firing_for: rule.keep_firing_for.as_secs_f64(),
+            duration: Lasting(rule.hold),
+            keep_firing_for: Lasting(rule.keep_firing_for),
             labels,
             annotations: Pairs(rule.annotations.clone()),
             alerts: if has_alerts { rule.instances.iter().map(alert).collect() } else { Vec::new() },

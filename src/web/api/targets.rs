@@ -13,7 +13,7 @@ use crate::web::{Web, WebRequest};
 
 use super::ApiError;
 use super::envelope::Answer;
-use super::number::moment;
+use super::number::{Lasting, moment};
 use super::parameters::Parameters;
 
 /// The answer.
@@ -35,7 +35,7 @@ struct Target {
     global_url: String,
     last_error: String,
     last_scrape: String,
-    last_scrape_duration: f64,
+    last_scrape_duration: Lasting,
     health: &'static str,
     scrape_interval: String,
     scrape_timeout: String,
@@ -77,7 +77,7 @@ fn target(view: &ActiveView) -> Target {
         global_url: view.global_url.clone(),
         last_error: view.error.clone(),
         last_scrape: moment(view.scraped_at),
-        last_scrape_duration: view.took.as_secs_f64(),
+        last_scrape_duration: Lasting(view.took),
         health: view.health.as_str(),
         scrape_interval: format_duration(view.interval),
         scrape_timeout: format_duration(view.timeout),
