@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atalaya::model::{DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
+use atalaya::model::{Alert, DeliveryId, IntegrationKind, Notification, SecretName, Timestamp};
 use atalaya::receiver::{
     BodySecretValue, Endpoint, Handle, Outcome, PagerDuty, PagerDutyTexts, Receiver, RenderContext, Reply, Request,
     Rollback, Slack, SlackCall, SlackTexts, Text, Webhook,
@@ -63,7 +63,7 @@ fn webhook(max_alerts: usize) -> Webhook {
 /// A request; whoever has a handle knows that the first alert of the story fires.
 fn render(receiver: &Receiver, note: &Notification, handle: Option<&Handle>) -> Request {
     let before = match note {
-        Notification::Group(group) => group.alerts.first().map(|alert| alert.fingerprint()).into_iter().collect(),
+        Notification::Group(group) => group.alerts.first().map(Alert::fingerprint).into_iter().collect(),
         Notification::Notice(_) | Notification::Rollback(_) => BTreeSet::new(),
     };
     let before = handle.map(|_| &before);

@@ -84,7 +84,7 @@ impl Watch {
             }
             WebRequest::View(reply) => in_turn(&turns.views, reply, async move { watch.view().await }),
             WebRequest::Groups(reply) => {
-                in_turn(&turns.views, reply, async move { watch.ask_evaluator(EvaluatorCommand::Groups).await })
+                in_turn(&turns.views, reply, async move { watch.ask_evaluator(EvaluatorCommand::Groups).await });
             }
             WebRequest::Targets(reply) => in_turn(&turns.views, reply, async move {
                 let seen = watch.ask_evaluator(EvaluatorCommand::Targets).await?;
@@ -92,7 +92,7 @@ impl Watch {
             }),
             WebRequest::Query(query, reply) => self.query(query, reply),
             WebRequest::Reload(reply) => {
-                in_turn(&turns.reloads, reply, async move { Ok(watch.reloads.reload(Cause::Request).await) })
+                in_turn(&turns.reloads, reply, async move { Ok(watch.reloads.reload(Cause::Request).await) });
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::daemon::{Daemon, DaemonError, DaemonSpec, ServiceSpec};
 use crate::engine::Note;
 use crate::model::{Problems, Timestamp};
+use crate::rule::RuleGroup;
 use crate::transport::{SigningKey, SigningKeyError};
 
 use super::fakes::{FakePagerDuty, FakeSlack, Reports, RollbackReceiver};
@@ -277,7 +278,7 @@ impl Stage {
 
 /// How long the condition of the story's alert must hold.
 fn hold(config: &Config) -> Duration {
-    let mut rules = config.groups.iter().flat_map(|group| group.alerts());
+    let mut rules = config.groups.iter().flat_map(RuleGroup::alerts);
     rules.find(|rule| rule.name == ALERT).map(|rule| rule.hold).unwrap_or_default()
 }
 

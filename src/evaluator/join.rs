@@ -128,7 +128,7 @@ impl Evaluator {
     pub(super) fn restore(&mut self, rows: Vec<InstanceRow>) {
         let mut restored = HashSet::new();
         for row in rows {
-            let Err(row) = self.overdue.restore(row) else { continue };
+            let Some(row) = self.overdue.restore(row) else { continue };
             match self.places.get(&row.rule) {
                 Some(place) => {
                     restored.insert(*place);

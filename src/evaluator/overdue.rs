@@ -77,13 +77,13 @@ impl Overdue {
         Self { instances: RuleInstances::new(RuleId::new(RULE), timing) }
     }
 
-    /// Brings back an instance from before a restart, if it is one of ours.
-    pub(super) fn restore(&mut self, row: InstanceRow) -> Result<(), InstanceRow> {
+    /// Brings back an instance from before a restart, if it is one of ours; any other is handed back.
+    pub(super) fn restore(&mut self, row: InstanceRow) -> Option<InstanceRow> {
         if row.rule.as_str() != RULE {
-            return Err(row);
+            return Some(row);
         }
         self.instances.restore(row);
-        Ok(())
+        None
     }
 
     /// Fires for what has been unknown for too long at `now`, and resolves for what is no more.

@@ -22,7 +22,7 @@ impl World {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let server = server.clone();
-                thread::spawn(move || server.serve(stream));
+                thread::spawn(move || server.serve(&stream));
             }
         });
         this
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// Answers one request, and hangs up.
-    fn serve(&self, stream: TcpStream) -> Option<()> {
+    fn serve(&self, stream: &TcpStream) -> Option<()> {
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         let mut first = String::new();
         reader.read_line(&mut first).ok()?;
@@ -65,6 +65,6 @@ impl World {
         }
         let page = if is_post { String::new() } else { self.page.lock().expect("no one panics with it").clone() };
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close\r\n";
-        write!(&stream, "{head}Content-Length: {}\r\n\r\n{page}", page.len()).ok()
+        write!(&mut { stream }, "{head}Content-Length: {}\r\n\r\n{page}", page.len()).ok()
     }
 }

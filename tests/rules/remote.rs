@@ -4,10 +4,10 @@ use atalaya::evaluator::{Answer, Measure};
 use atalaya::model::{IntegrationId, IntegrationKind, Labels, ReceiverName, SourceName};
 use atalaya::rule::{OnUnknown, Rule};
 
-use super::world::{World, alert, at, group, parse, record, remote, seconds, spec};
+use super::world::{Elements, World, alert, at, group, parse, record, remote, seconds, spec};
 
 const POD: &[(&str, &str)] = &[("__name__", "heat"), ("pod", "a")];
-const HOT: Result<&[(&[(&str, &str)], f64)], &str> = Ok(&[(POD, 4.0)]);
+const HOT: Elements<'_> = Ok(&[(POD, 4.0)]);
 
 #[test]
 fn rules_live_by_the_answers_at_the_moments_that_were_asked_about() {

@@ -68,6 +68,9 @@ pub(crate) fn parse(expr: &str) -> promql::Expr {
     promql::parse(expr).unwrap_or_else(|error| panic!("{expr}: {error}"))
 }
 
+/// Elements that a remote source answers, each with its labels, or why it does not.
+pub(crate) type Elements<'a> = Result<&'a [(&'a [(&'a str, &'a str)], f64)], &'a str>;
+
 /// A target that is scraped at every step.
 pub(crate) fn target(name: &str) -> ScrapeTarget {
     ScrapeTarget {
@@ -165,12 +168,12 @@ impl World {
     }
 
     /// Answers the first open question with these elements.
-    pub(crate) fn answer(&mut self, elements: Result<&[(&[(&str, &str)], f64)], &str>) {
+    pub(crate) fn answer(&mut self, elements: Elements<'_>) {
         let question = self.questions.remove(0);
         self.answer_to(question.id, elements);
     }
 
-    pub(crate) fn answer_to(&mut self, id: QuestionId, elements: Result<&[(&[(&str, &str)], f64)], &str>) {
+    pub(crate) fn answer_to(&mut self, id: QuestionId, elements: Elements<'_>) {
         let element = |(labels, value): &(&[(&str, &str)], f64)| promql::Element {
             labels: Labels::from_pairs(labels.iter().copied()),
             value: *value,
