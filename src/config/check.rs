@@ -13,7 +13,7 @@ use super::{Config, RawConfig, alerting, global, lint, receivers, route, rules, 
 impl RawConfig {
     /// The configuration, or everything that is wrong with it: first the file itself, then each rule file.
     pub fn build(self) -> Result<Config, Problems> {
-        let Self { directory, mut sheet, main, is_rules_only, listed, mut rule_files, mut scrape_files } = self;
+        let Self { directory, mut sheet, main, is_rules_only, listed, mut rule_files, mut scrape_files, mut template_files } = self;
         let scrape_directories: Vec<_> = scrape_files.iter().map(|file| file.directory.clone()).collect();
         let is_readable = main.is_some();
         let main = main.unwrap_or_default();
@@ -66,6 +66,9 @@ impl RawConfig {
         let mut problems = sheet.take_problems();
         for file in &mut rule_files {
             problems.extend(file.sheet.take_problems());
+        }
+        for sheet in &mut template_files {
+            problems.extend(sheet.take_problems());
         }
         for file in &mut scrape_files {
             problems.extend(file.sheet.take_problems());

@@ -1,7 +1,7 @@
 //! PromQL and templates in a file: what is wrong with one is shown where it stands.
 
 use crate::promql::{self, Expr, ValueType};
-use crate::template::Template;
+use crate::template::{Template, TemplateError};
 
 use super::place::Sheet;
 use super::raw::Text;
@@ -38,14 +38,19 @@ pub(super) fn template(sheet: &mut Sheet, path: &str, text: &Text) -> Option<Tem
     match Template::parse(&text.value) {
         Ok(template) => Some(template),
         Err(error) => {
-            let at = offset(&text.value, error.line, error.column);
-            let rest = &text.value[at..];
-            let word = rest.len() - rest.trim_start_matches(|c: char| c.is_alphanumeric() || "_$.".contains(c)).len();
-            let length = word.max(rest.chars().next().map_or(0, char::len_utf8));
-            sheet.note_within(text, at..at + length, path, error.what).hint = error.hint;
+            note_in_template(sheet, path, text, error);
             None
         }
     }
+}
+
+/// Notes what is wrong with a template, at its place within a setting.
+pub(super) fn note_in_template(sheet: &mut Sheet, path: &str, text: &Text, error: TemplateError) {
+    let at = offset(&text.value, error.line, error.column);
+    let rest = &text.value[at..];
+    let word = rest.len() - rest.trim_start_matches(|c: char| c.is_alphanumeric() || "_$.".contains(c)).len();
+    let length = word.max(rest.chars().next().map_or(0, char::len_utf8));
+    sheet.note_within(text, at..at + length, path, error.what).hint = error.hint;
 }
 
 /// The byte at a line and column, both from 1.

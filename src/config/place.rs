@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::model::{Place, Problem};
+use crate::template::Library;
 
 use super::explain::instead_of;
 use super::hint::nearest;
@@ -94,6 +95,8 @@ pub(super) struct Sheet {
     hushed: Vec<Problem>,
     /// By where settings begin, those of them that could not be read or were misspelt.
     wounds: BTreeMap<Spot, Vec<String>>,
+    /// The named templates that its texts may use.
+    pub(super) library: Library,
 }
 
 impl Sheet {
@@ -108,6 +111,7 @@ impl Sheet {
             hiding_lines: BTreeMap::new(),
             hushed: Vec::new(),
             wounds: BTreeMap::new(),
+            library: Library::new(),
         }
     }
 

@@ -86,10 +86,11 @@ settings! {
         store "store": RawStore,
         compat "compat": Text,
         alerting "alerting": RawAlerting,
+        templates "templates": Vec<Text>,
     }
     not_yet {
         remote_read remote_write otlp storage tracing runtime
-        inhibit_rules mute_time_intervals time_intervals templates event_recorder
+        inhibit_rules mute_time_intervals time_intervals event_recorder
         slo_files rollout_files heartbeat schedules
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::IntegrationKind;
+use crate::template::{Library, LibraryError, TemplateError};
 
 use super::files::{Files, glob, is_pattern, plain};
 use super::place::{Sheet, Spot};
@@ -29,6 +30,8 @@ pub struct RawConfig {
     pub(super) listed: Vec<Listed>,
     pub(super) rule_files: Vec<RawRules>,
     pub(super) scrape_files: Vec<RawJobs>,
+    /// The files that `templates` names, with what is wrong with them.
+    pub(super) template_files: Vec<Sheet>,
 }
 
 /// A file with more jobs as it is written.
@@ -103,6 +106,8 @@ impl RawConfig {
         raw.read_rule_files(&names, files);
         let names = raw.main.as_ref().and_then(|main| main.scrape_config_files.clone()).unwrap_or_default();
         raw.read_scrape_files(&names, files);
+        let names = raw.main.as_ref().and_then(|main| main.templates.clone()).unwrap_or_default();
+        raw.read_templates(&names, files);
         raw
     }
 
@@ -125,6 +130,7 @@ impl RawConfig {
             listed: Vec::new(),
             rule_files: Vec::new(),
             scrape_files: Vec::new(),
+            template_files: Vec::new(),
         }
     }
 
@@ -248,9 +254,43 @@ impl RawConfig {
     }
 
     fn read_scrape_files(&mut self, names: &[Text], files: Files<'_>) {
+        for (path, text) in self.read_each("scrape_config_files", names, files) {
+            let mut sheet = Sheet::new(path.display().to_string(), text);
+            let tree = sheet.grow();
+            let file = sheet.fill(&tree);
+            let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+            self.scrape_files.push(RawJobs { directory, sheet, file });
+        }
+    }
+
+    fn read_templates(&mut self, names: &[Text], files: Files<'_>) {
+        let mut library = Library::new();
+        let read = self.read_each("templates", names, files);
+        let mut sheets: Vec<(String, Sheet)> = Vec::new();
+        for (path, text) in read {
+            let name = path.display().to_string();
+            let added = library.add(&name, &text);
+            let mut sheet = Sheet::new(name.clone(), text);
+            if let Err(error) = added {
+                note_template(&mut sheet, error);
+            }
+            sheets.push((name, sheet));
+        }
+        for LibraryError { file, error } in library.check() {
+            if let Some((_, sheet)) = sheets.iter_mut().find(|(name, _)| *name == file) {
+                note_template(sheet, error);
+            }
+        }
+        self.sheet.library = library;
+        self.template_files = sheets.into_iter().map(|(_, sheet)| sheet).collect();
+    }
+
+    /// What the files of a list hold, each with its path; what cannot be read is noted.
+    fn read_each(&mut self, list: &str, names: &[Text], files: Files<'_>) -> Vec<(PathBuf, String)> {
+        let mut read = Vec::new();
         let mut seen = BTreeSet::new();
         for (index, name) in names.iter().enumerate() {
-            let setting = format!("scrape_config_files[{index}]");
+            let setting = format!("{list}[{index}]");
             let meant = match name.value.as_str() {
                 "" => Err("the path is empty"),
                 pattern if is_pattern(pattern) => glob(pattern, &self.directory, files),
@@ -266,13 +306,7 @@ impl RawConfig {
                     continue;
                 }
                 match (files.read)(&path) {
-                    Ok(text) => {
-                        let mut sheet = Sheet::new(path.display().to_string(), text);
-                        let tree = sheet.grow();
-                        let file = sheet.fill(&tree);
-                        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-                        self.scrape_files.push(RawJobs { directory, sheet, file });
-                    }
+                    Ok(text) => read.push((path, text)),
                     Err(error) => {
                         let what = format!("`{}`: {}", path.display(), read_error(&error));
                         self.sheet.note(name, &setting, what);
@@ -280,7 +314,14 @@ impl RawConfig {
                 }
             }
         }
+        read
     }
+}
+
+/// Notes what is wrong in a file of templates.
+fn note_template(sheet: &mut Sheet, error: TemplateError) {
+    let spot = Spot::new(error.line as usize, error.column as usize, 1, 0..0);
+    sheet.note(spot, "", error.what).hint = error.hint;
 }
 
 impl RawRules {

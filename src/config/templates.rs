@@ -1,18 +1,23 @@
 //! Texts that notifications are written with.
 
 use crate::receiver;
+use crate::template::NotificationTemplate;
 
+use super::expression::note_in_template;
 use super::place::Sheet;
 use super::raw::Text;
 
 /// A text, if one is set.
 pub(super) fn text(sheet: &mut Sheet, path: &str, raw: Option<&Text>) -> Option<receiver::Text> {
     let raw = raw?;
-    if raw.value.contains("{{") {
-        sheet.note(raw, path, "templates are not supported here yet");
-        return None;
+    match NotificationTemplate::parse(&raw.value, &sheet.library) {
+        Ok(_) if !raw.value.contains("{{") => Some(receiver::Text::constant(raw.value.as_str())),
+        Ok(template) => Some(receiver::Text::template(template)),
+        Err(error) => {
+            note_in_template(sheet, path, raw, error);
+            None
+        }
     }
-    Some(receiver::Text::constant(raw.value.as_str()))
 }
 
 /// A text that must be there.

@@ -4,6 +4,7 @@
 
 use super::RenderContext;
 use super::told::Told;
+use crate::template::{NotificationData, NotificationTemplate};
 
 /// A text of the configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,6 +13,7 @@ pub struct Text(Kind);
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Kind {
     Constant(String),
+    Template(Box<NotificationTemplate>),
     /// What cannot be rendered, and why.
     #[cfg(test)]
     Broken(&'static str),
@@ -21,6 +23,11 @@ impl Text {
     /// A text that is always the same.
     pub fn constant(text: impl Into<String>) -> Self {
         Self(Kind::Constant(text.into()))
+    }
+
+    /// A text that is rendered from what is told.
+    pub fn template(template: NotificationTemplate) -> Self {
+        Self(Kind::Template(Box::new(template)))
     }
 
     /// A text that cannot be rendered.
@@ -33,14 +40,24 @@ impl Text {
     pub fn source(&self) -> &str {
         match &self.0 {
             Kind::Constant(text) => text,
+            Kind::Template(template) => template.source(),
             #[cfg(test)]
             Kind::Broken(why) => why,
         }
     }
 
-    fn expand(&self, _: &Told<'_>, _: &RenderContext<'_>) -> Result<String, String> {
+    fn expand(&self, told: &Told<'_>, context: &RenderContext<'_>) -> Result<String, String> {
         match &self.0 {
             Kind::Constant(text) => Ok(text.clone()),
+            Kind::Template(template) => {
+                let data = NotificationData {
+                    group: &told.group,
+                    external_url: context.external_url,
+                    route_labels: &[],
+                    now: context.now,
+                };
+                template.expand(&data).map_err(|error| error.to_string())
+            }
             #[cfg(test)]
             Kind::Broken(why) => Err((*why).to_owned()),
         }
