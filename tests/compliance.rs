@@ -359,7 +359,7 @@ fn no_for_and_one_shorter_than_the_interval() {
         }
         for life in lives[1].iter().flatten() {
             let annotations = world.rule(small.rule).instances[0].annotations.clone();
-            let texts = "This Part IS TESTING the strings. ::1. 127.0.0.1. 7815. replaced text. .";
+            let texts = "This Part IS TESTING the strings. ::1 127.0.0.1. 7815. replaced text. .";
             if !world.left_out.contains("{{title\"this") {
                 assert_eq!(annotations.get("template_test"), texts, "at {second}");
             }

@@ -133,7 +133,7 @@ mod tests {
             report("groups: [{name: g, rules: [{alert: A, expr: up +}, {alrt: A, expr: 1}]}]\n");
         assert_eq!((problems, lints), (2, 0));
         assert!(
-            told.starts_with("a.yaml:1:53: groups[g].rules[A].expr: ") && told.ends_with("a.yaml: 2 problems\n"),
+            told.starts_with("a.yaml:1:49: groups[g].rules[A].expr: ") && told.ends_with("a.yaml: 2 problems\n"),
             "{told}"
         );
         let (problems, lints, told) =

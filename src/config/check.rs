@@ -13,7 +13,16 @@ use super::{Config, RawConfig, alerting, global, lint, receivers, route, rules, 
 impl RawConfig {
     /// The configuration, or everything that is wrong with it: first the file itself, then each rule file.
     pub fn build(self) -> Result<Config, Problems> {
-        let Self { directory, mut sheet, main, is_rules_only, listed, mut rule_files, mut scrape_files, mut template_files } = self;
+        let Self {
+            directory,
+            mut sheet,
+            main,
+            is_rules_only,
+            listed,
+            mut rule_files,
+            mut scrape_files,
+            mut template_files,
+        } = self;
         let scrape_directories: Vec<_> = scrape_files.iter().map(|file| file.directory.clone()).collect();
         let is_readable = main.is_some();
         let main = main.unwrap_or_default();

@@ -6,6 +6,7 @@
 //! at once, each with its place. It opens nothing and reads no environment, so a check runs anywhere, and the same code
 //! runs at start and on reload. Only one thing ends a file early: what is not YAML.
 
+mod named;
 mod raw;
 mod read;
 

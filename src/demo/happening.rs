@@ -71,6 +71,8 @@ pub(super) struct SlackHeard {
 pub(super) enum SlackMethod {
     Post,
     Update,
+    /// A post in the thread of a message.
+    Thread,
 }
 
 /// An event that PagerDuty was sent.

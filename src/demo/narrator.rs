@@ -203,6 +203,7 @@ impl Narrator {
         let text = match heard.method {
             SlackMethod::Post => format!("a new message in {} (ts {})", heard.channel, heard.ts),
             SlackMethod::Update => format!("the same message, edited in place (ts {})", heard.ts),
+            SlackMethod::Thread => "and in the thread of that message".to_owned(),
         };
         self.say(heard.at, Speaker::Slack, &text);
         for piece in excerpt::pieces(&heard.body) {

@@ -218,6 +218,7 @@ impl Script {
                     self.beat(Beat::SlackUpdated, heard.at);
                 }
             }
+            (SlackMethod::Thread, Some(ts)) if *ts == heard.ts => {}
             _ => self.fault(format!("Slack was told something else: {}", heard.text), heard.at),
         }
     }

@@ -98,6 +98,7 @@ fn line(happening: &Happening) -> Option<String> {
             action: match heard.method {
                 SlackMethod::Post => "post",
                 SlackMethod::Update => "update",
+                SlackMethod::Thread => "thread",
             },
             alertname: &heard.alertname,
             channel: &heard.channel,

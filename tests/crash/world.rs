@@ -135,6 +135,10 @@ impl Scene {
         let header = |name: &str| headers.get(name).map(|it| it.to_str().unwrap().to_owned()).unwrap_or_default();
         let status_of = |is_firing: bool| if is_firing { Status::Firing } else { Status::Resolved };
         let (kind, status, id) = match place {
+            // What stands in a message's thread is beside what it is about.
+            "slack/chat.postMessage" if said.get("thread_ts").is_some() => {
+                return json!({ "ok": true, "channel": "C1", "ts": "2.1" }).to_string().into_response();
+            }
             "slack/chat.postMessage" => {
                 self.messages += 1;
                 let status = status_of(!text("/blocks/0/text/text").contains("RESOLVED"));

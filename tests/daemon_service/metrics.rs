@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use atalaya::telemetry::{
-    AttemptLabels, HealthLabel, IntegrationLabel, MetricsFormat, NotificationLabels, QueueLabel, RemoteLabels,
-    ResultLabel, SourceLabel, Telemetry,
+    AttemptLabels, HealthLabel, IntegrationLabel, MetricsFormat, NotificationLabels, QueueLabel, ReasonLabel,
+    RemoteLabels, ResultLabel, SourceLabel, Telemetry,
 };
 
 const DOCUMENT: &str = include_str!("../../docs/metrics.md");
@@ -27,6 +27,7 @@ fn telemetry() -> Telemetry {
     service.attempts.get_or_create(&AttemptLabels { integration, answer: "2xx" }).inc();
     service.call_seconds.get_or_create(&IntegrationLabel { integration }).observe(1.0);
     service.delivery_seconds.get_or_create(&IntegrationLabel { integration }).observe(1.0);
+    service.samples_dropped.get_or_create(&ReasonLabel { reason: "duplicate" }).inc();
     telemetry
 }
 

@@ -51,6 +51,8 @@ impl FakeSlack {
 
     /// What it answers, and what it heard. Slack refuses with a 200 and a word.
     fn hear(&self, method: SlackMethod, headers: &HeaderMap, body: Value, now: Timestamp) -> (Value, SlackHeard) {
+        let is_reply = method == SlackMethod::Post && body.get("thread_ts").is_some();
+        let method = if is_reply { SlackMethod::Thread } else { method };
         let result = self.take(method, headers, &body, now);
         let ts = result.clone().unwrap_or_else(|_| text_at(&body, "/ts").to_owned());
         let heard = SlackHeard {
@@ -83,12 +85,15 @@ impl FakeSlack {
             Err("invalid_auth")
         } else if text_at(body, "/text").is_empty() {
             Err("no_text")
-        } else if method == SlackMethod::Post && channel != self.channel && channel != CHANNEL_ID {
+        } else if method != SlackMethod::Update && channel != self.channel && channel != CHANNEL_ID {
             Err("channel_not_found")
         } else if method == SlackMethod::Post {
             let ts = format!("{}.{:06}", now.millis().div_euclid(1000), messages.len() + 1);
             messages.insert(ts.clone());
             Ok(ts)
+        } else if method == SlackMethod::Thread {
+            // A reply is found by its message, and is no message of the channel.
+            messages.get(text_at(body, "/thread_ts")).cloned().ok_or("thread_not_found")
         } else if channel != CHANNEL_ID {
             // An update knows no names.
             Err("channel_not_found")
@@ -123,6 +128,9 @@ mod tests {
         assert_eq!((heard.ts.as_str(), heard.text.as_str()), ("1764000000.000001", "a < b"));
         let update = json!({"channel": CHANNEL_ID, "ts": "1764000000.000001", "text": "b"});
         assert_eq!(hear(&slack, SlackMethod::Update, "t", update).0["ok"], true);
+        let reply = json!({"channel": "#alerts", "thread_ts": "1764000000.000001", "text": "c"});
+        let (answer, heard) = hear(&slack, SlackMethod::Post, "t", reply);
+        assert_eq!((&answer["ok"], heard.method), (&json!(true), SlackMethod::Thread));
         let (second, _) = hear(&slack, SlackMethod::Post, "t", json!({"channel": "#alerts", "text": "c"}));
         assert_eq!(second["ts"], "1764000000.000002");
     }
@@ -142,6 +150,8 @@ mod tests {
         check(SlackMethod::Post, "t", Value::Null, "no_text");
         let update = |channel: &str, ts: &str| json!({"channel": channel, "ts": ts, "text": "a"});
         check(SlackMethod::Update, "t", update(CHANNEL_ID, "1.2"), "message_not_found");
+        let reply = json!({"channel": "#alerts", "thread_ts": "1.2", "text": "a"});
+        check(SlackMethod::Post, "t", reply, "thread_not_found");
         check(SlackMethod::Update, "t", update("#alerts", "1.2"), "channel_not_found");
     }
 }
