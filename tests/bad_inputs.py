@@ -217,6 +217,7 @@ def bad_starts(binary, directory):
         data.mkdir()
         with sqlite3.connect(data / "atalaya.db") as file:
             file.execute("CREATE TABLE x (y)")
+            file.execute(f"PRAGMA application_id = {0x6174616c}")
             file.execute("PRAGMA user_version = 9999")
         file.close()
 

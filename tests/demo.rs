@@ -72,12 +72,13 @@ fn a_bad_canary_is_rolled_back_and_everyone_hears_of_it() {
     let at = |kind: &str, action: &str| only(&transcript, kind, action);
     let (pending, firing, resolved) = (at("alert", "pending"), at("alert", "firing"), at("alert", "resolved"));
     let received = at("rollback", "received");
-    let (post, update) = (at("slack", "post"), at("slack", "update"));
+    let (post, update, thread) = (at("slack", "post"), at("slack", "update"), at("slack", "thread"));
     let (trigger, resolve) = (at("pagerduty", "trigger"), at("pagerduty", "resolve"));
     assert!(pending < firing && firing < received && received < resolved, "{transcript:#?}");
     assert!(firing < post && post < resolved && resolved < update, "{transcript:#?}");
     assert!(firing < trigger && trigger < resolved && resolved < resolve, "{transcript:#?}");
-    assert_eq!(transcript.len(), 8, "{transcript:#?}");
+    assert!(update < thread, "{transcript:#?}");
+    assert_eq!(transcript.len(), 9, "{transcript:#?}");
 
     assert_eq!(transcript[firing]["labels"]["service"], "gateway");
     assert!(transcript[firing]["value"].as_f64().is_some_and(|value| value > 0.25), "{transcript:#?}");

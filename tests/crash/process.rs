@@ -35,17 +35,18 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Writes the rules and, for each of the two processes, a configuration: alike but for the URLs, by which the world
-    /// knows who speaks. That of the rollback is the same in both, since a claim goes only to the entry that it was made for.
+    /// Writes the rules and, for each of the two processes, a configuration: alike but for a header, by which the world
+    /// knows who speaks. The rollback's is the same in both, since a claim goes only to the entry that it was made for.
     pub(crate) fn new(world: &World, deadline: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("rules.yaml"), RULES).unwrap();
         for process in 1..=2 {
-            let base = format!("http://{}/{process}", world.address);
+            let base = format!("http://{}", world.address);
             let config = CONFIG
                 .replace("TARGET", &world.address.to_string())
                 .replace("BASE", &base)
-                .replace("ROLLBACK", &format!("http://{}/0/rollback", world.address))
+                .replace("SPEAKER", &process.to_string())
+                .replace("ROLLBACK", &format!("http://{}/rollback", world.address))
                 .replace("KEY", SIGNING_KEY)
                 .replace("DEADLINE", deadline);
             fs::write(directory.path().join(format!("atalaya-{process}.yaml")), config).unwrap();
@@ -210,11 +211,11 @@ route:
 receivers:
   - name: everyone
     slack_configs:
-      - {channel: '#alerts', bot_token: xoxb-1, api_url: BASE/slack, send_resolved: true}
+      - {channel: '#alerts', bot_token: xoxb-1, api_url: BASE/slack, send_resolved: true, http_config: {http_headers: {X-Speaker: {values: ['SPEAKER']}}}}
     pagerduty_configs:
-      - {routing_key: R1, url: BASE/pagerduty}
+      - {routing_key: R1, url: BASE/pagerduty, http_config: {http_headers: {X-Speaker: {values: ['SPEAKER']}}}}
     webhook_configs:
-      - url: BASE/webhook
+      - {url: BASE/webhook, http_config: {http_headers: {X-Speaker: {values: ['SPEAKER']}}}}
     rollback_configs:
       - url: ROLLBACK
         secret: KEY

@@ -22,7 +22,7 @@ pub(crate) enum Status {
 /// A request that arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
-    /// The process that sent it, from 1: each is given URLs of its own, but for the rollback's, where it is the one that
+    /// The process that sent it, from 1: each says so in a header, but for the rollback's, where it is the one that
     /// runs.
     pub(crate) process: u32,
     pub(crate) kind: IntegrationKind,
@@ -106,12 +106,9 @@ impl World {
         if path == "/metrics" {
             return scene.page().into_response();
         }
-        let (process, place) = path.trim_start_matches('/').split_once('/').unwrap();
-        let process = match process.parse().unwrap() {
-            0 => scene.running,
-            process => process,
-        };
-        scene.hear(process, place, self.clock.now(), headers, body)
+        let speaker = headers.get("x-speaker").and_then(|it| it.to_str().ok()?.parse().ok());
+        let process = speaker.unwrap_or(scene.running);
+        scene.hear(process, path.trim_start_matches('/'), self.clock.now(), headers, body)
     }
 }
 
