@@ -15,6 +15,7 @@ import math
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,6 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FIRST_PORT = 19500
 ARMS = [(service, track) for service in ("gateway", "frontend", "chat") for track in ("legacy", "canary")]
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
@@ -119,7 +119,15 @@ class Target:
         return f"{self.service}-{self.track}-0"
 
 
-def serve(target, port):
+def free_port():
+    """A port that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def serve(target):
+    """Starts a server for a target, and returns its port."""
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             body = target.page().encode()
@@ -132,8 +140,9 @@ def serve(target, port):
         def log_message(self, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
 
 
 def get(url):
@@ -233,9 +242,9 @@ def main():
     directory = pathlib.Path(tempfile.mkdtemp(prefix="atalaya-compare-"))
     started = time.time() + 60 / scale
     targets = []
-    for index, (service, track) in enumerate(ARMS):
-        serve(Target(service, track, scale, started), FIRST_PORT + index)
-        targets.append({"targets": [f"127.0.0.1:{FIRST_PORT + index}"], "labels": {"service": service, "track": track}})
+    for service, track in ARMS:
+        port = serve(Target(service, track, scale, started))
+        targets.append({"targets": [f"127.0.0.1:{port}"], "labels": {"service": service, "track": track}})
     (directory / "rules.yaml").write_text(scaled_rules(scale))
     common = {
         "global": {"scrape_interval": ms(scrape_s), "scrape_timeout": ms(scrape_s), "evaluation_interval": ms(evaluate_s)},
@@ -243,7 +252,7 @@ def main():
     }
     scrapes = {"scrape_configs": [{"job_name": "enova", "static_configs": targets}]}
     told = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}]}
-    prometheus_port, embedded_port, remote_port = FIRST_PORT + 10, FIRST_PORT + 11, FIRST_PORT + 12
+    prometheus_port, embedded_port, remote_port = free_port(), free_port(), free_port()
     apis = {"source": {"default": "prometheus",
                        "apis": [{"name": "prometheus", "url": f"http://127.0.0.1:{prometheus_port}"}]}}
     for name, config in [("prometheus", common | scrapes), ("embedded", common | scrapes | told),

@@ -11,7 +11,7 @@ use crate::rule::{
     RuleGroup, RuleInstances, Seen, Timing, annotate, record, series_of,
 };
 use crate::store::{Append, Origin, Store};
-use crate::template::{NoQueries, QueryHost};
+use crate::template::{Answers, KnownAnswers, QueryHost};
 
 use super::blind::{Health, Scene, Sight};
 use super::overdue::UnknownAlert;
@@ -39,6 +39,8 @@ pub(super) struct Round {
     pub(super) at: Timestamp,
     /// The rules whose answers have not come, with their questions.
     pub(super) waiting: BTreeMap<QuestionId, usize>,
+    /// What rules gave whose texts wait for answers of their own.
+    pub(super) held: BTreeMap<usize, Value>,
     pub(super) report: GroupReport,
 }
 
@@ -54,6 +56,8 @@ pub(super) struct Standing {
     pub(super) outputs: BTreeSet<Labels>,
     pub(super) error: Option<String>,
     pub(super) warnings: Vec<String>,
+    /// What a remote source answered to the queries of its texts, in this evaluation.
+    pub(super) answers: KnownAnswers,
     pub(super) evaluated_at: Option<Timestamp>,
     pub(super) took: Duration,
 }
@@ -195,6 +199,7 @@ impl Standing {
             outputs: BTreeSet::new(),
             error: None,
             warnings: Vec::new(),
+            answers: KnownAnswers::new(),
             evaluated_at: None,
             took: Duration::ZERO,
         }
@@ -266,7 +271,8 @@ impl Standing {
         let scene = around.scene();
         let is_unknown = |instance: &Instance| sight.trouble(scene, instance, group.on_unknown, at).is_some();
         let embedded = StoreQueries { store: around.store, at: at - group.query_offset, rule };
-        let queries: &dyn QueryHost = if group.source.is_embedded() { &embedded } else { &NoQueries };
+        let remote = Answers::new(&self.answers);
+        let queries: &dyn QueryHost = if group.source.is_embedded() { &embedded } else { &remote };
         let mut result = result.and_then(|value| annotate(rule, value, around.context, at, queries));
         if let Ok(seen) = &result
             && group.limit > 0

@@ -4,21 +4,30 @@
 //! on as the answers come, each at the moment that the question was about. What has not been answered when the group is
 //! due again has failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{IntegrationId, RuleId, Timestamp};
-use crate::rule::{Rule, RuleError};
+use crate::model::{IntegrationId, Labels, RuleId, Timestamp};
+use crate::promql::Value;
+use crate::rule::{AnnotateContext, Rule, RuleError, annotate};
+use crate::template::{Answers, QuerySample};
 
 use super::blind::Sight;
-use super::group::{Group, Round, Surroundings};
+use super::group::{Group, Round, Standing, Surroundings};
 use super::ingest::Intake;
 use super::join::elements_of;
 use super::{Answered, Evaluator, Measure, Question, QuestionId, Reading, ScrapeTarget, Transitions};
+
+/// How often the texts of a rule may ask on because of what they were answered.
+const GOES_MAX: usize = 4;
+/// How many queries the texts of one evaluation of a rule may ask.
+const TEXT_QUERIES_MAX: usize = 200;
 
 /// Who waits for an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Asker {
     Rule(RuleId),
+    /// A query in the texts of a rule, and the how manieth go it is of.
+    Text(RuleId, String, usize),
     Measure(IntegrationId, Timestamp),
 }
 
@@ -46,7 +55,7 @@ impl Questions {
 
     /// Forgets what the measures wait for.
     pub(super) fn abandon_measures(&mut self) {
-        self.open.retain(|_, asker| matches!(asker, Asker::Rule(_)));
+        self.open.retain(|_, asker| !matches!(asker, Asker::Measure(..)));
     }
 
     /// Begins an evaluation of a group at `at`; the one before it ends without the answers that have not come.
@@ -60,7 +69,8 @@ impl Questions {
         if let Some(mut round) = group.round.take() {
             self.abandon(&round);
             round.report.missed += 1;
-            for rule in std::mem::take(&mut round.waiting).into_values() {
+            let waiting: BTreeSet<usize> = std::mem::take(&mut round.waiting).into_values().collect();
+            for rule in waiting {
                 let error = RuleError::Unanswered(group.spec.source.clone());
                 let standing = &mut group.rules[rule];
                 standing.take(Err(error), &group.spec, around, round.at, &mut transitions.changes, &mut round.report);
@@ -68,7 +78,7 @@ impl Questions {
             group.evaluated_at = Some(round.at);
             transitions.groups.push(round.report);
         }
-        let mut round = Round { at, waiting: BTreeMap::new(), report: group.begin(at) };
+        let mut round = Round { at, waiting: BTreeMap::new(), held: BTreeMap::new(), report: group.begin(at) };
         for (index, standing) in group.rules.iter_mut().enumerate() {
             match &*standing.rule {
                 Rule::Alert(alert) => {
@@ -94,7 +104,7 @@ impl Questions {
     pub(super) fn ask_measures(&mut self, measures: &[(Measure, Sight)], at: Timestamp, transitions: &mut Transitions) {
         for (id, asker) in std::mem::take(&mut self.open) {
             match asker {
-                Asker::Rule(_) => drop(self.open.insert(id, asker)),
+                Asker::Rule(_) | Asker::Text(..) => drop(self.open.insert(id, asker)),
                 Asker::Measure(measure, asked_at) => {
                     let elements = Err("the source gave no answer in time".to_owned());
                     let reading = Reading { id: measure, at: asked_at, elements, blind: Default::default() };
@@ -122,12 +132,41 @@ impl Group {
     }
 }
 
+impl Standing {
+    /// The queries that its texts ask for these elements and that have no answer yet.
+    fn text_queries(&self, value: &Value, context: &AnnotateContext, at: Timestamp) -> BTreeSet<String> {
+        let Rule::Alert(alert) = &*self.rule else { return BTreeSet::new() };
+        if !alert.labels.iter().chain(&alert.annotations).any(|(_, text)| text.source().contains("query")) {
+            return BTreeSet::new();
+        }
+        let answers = Answers::new(&self.answers);
+        // Only what it asks matters here: its result is made when all is known.
+        let _ = annotate(alert, value.clone(), context, at, &answers);
+        let room = TEXT_QUERIES_MAX.saturating_sub(self.answers.len());
+        answers.asked().into_iter().take(room).collect()
+    }
+}
+
+/// What a query of a text was answered, as the text sees it.
+fn samples_of(answered: Answered) -> Result<Vec<QuerySample>, String> {
+    match answered.value {
+        Value::Scalar(value) => Ok(vec![QuerySample { labels: Labels::empty(), value }]),
+        Value::Vector(elements) => {
+            Ok(elements.into_iter().map(|it| QuerySample { labels: it.labels, value: it.value }).collect())
+        }
+        Value::Matrix(_) | Value::String(_) => Err("it gives neither a vector nor a scalar".to_owned()),
+    }
+}
+
 impl Evaluator {
     /// Takes in the answer to a question. One that came too late, or is of a rule that is gone, changes nothing.
     pub fn apply(&mut self, id: QuestionId, answer: Result<Answered, String>, now: Timestamp) -> Transitions {
         let mut transitions = Transitions { at: now, ..Transitions::default() };
         match self.questions.open.remove(&id) {
-            Some(Asker::Rule(rule)) => self.answer_rule(id, &rule, answer, &mut transitions),
+            Some(Asker::Rule(rule)) => self.answer_rule(id, &rule, None, answer, &mut transitions),
+            Some(Asker::Text(rule, query, go)) => {
+                self.answer_rule(id, &rule, Some((query, go)), answer, &mut transitions);
+            }
             Some(Asker::Measure(measure, at)) => {
                 let elements = answer.and_then(|answered| elements_of(answered.value));
                 transitions.readings.push(Reading { id: measure, at, elements, blind: Default::default() });
@@ -138,14 +177,17 @@ impl Evaluator {
         transitions
     }
 
+    /// Takes in the answer to a rule's own query, or to one of its texts. What the texts then still want to know is asked;
+    /// when nothing is, the rule has its result.
     fn answer_rule(
         &mut self,
         id: QuestionId,
         rule: &RuleId,
-        answer: Result<Answered, String>,
+        text: Option<(String, usize)>,
+        mut answer: Result<Answered, String>,
         transitions: &mut Transitions,
     ) {
-        let Self { store, groups, places, intakes, context, healths, unknown, .. } = self;
+        let Self { store, groups, places, intakes, context, healths, unknown, questions, .. } = self;
         let Some(group) = places.get(rule).and_then(|(group, _)| groups.get_mut(*group)) else { return };
         let Some(mut round) = group.round.take() else { return };
         if let Some(index) = round.waiting.remove(&id) {
@@ -153,13 +195,37 @@ impl Evaluator {
             let (is_strict, elapsed) = (self.is_strict, self.elapsed);
             let mut around = Surroundings { store, targets: &targets, context, healths, unknown, is_strict, elapsed };
             let standing = &mut group.rules[index];
-            let (result, warnings) = match answer {
-                Ok(answered) => (Ok(answered.value), answered.warnings),
-                Err(why) => (Err(RuleError::Source(why)), Vec::new()),
+            let spec = &group.spec;
+            let (result, go) = match text {
+                Some((query, go)) => {
+                    standing.answers.insert(query, answer.and_then(samples_of));
+                    if round.waiting.values().any(|other| *other == index) {
+                        return group.wait(round, transitions);
+                    }
+                    let Some(value) = round.held.remove(&index) else { return group.wait(round, transitions) };
+                    (Ok(value), go)
+                }
+                None => {
+                    standing.answers.clear();
+                    standing.warnings = answer.as_mut().map(|it| std::mem::take(&mut it.warnings)).unwrap_or_default();
+                    (answer.map(|answered| answered.value).map_err(RuleError::Source), 0)
+                }
             };
-            standing.warnings = warnings;
-            let (spec, changes) = (&group.spec, &mut transitions.changes);
-            standing.take(result, spec, &mut around, round.at, changes, &mut round.report);
+            let asked = match &result {
+                Ok(value) if go < GOES_MAX => standing.text_queries(value, around.context, round.at),
+                _ => BTreeSet::new(),
+            };
+            if let (Ok(value), false) = (&result, asked.is_empty()) {
+                round.held.insert(index, value.clone());
+                for query in asked {
+                    let id = questions.open(Asker::Text(rule.clone(), query.clone(), go + 1));
+                    round.waiting.insert(id, index);
+                    let (source, at) = (spec.source.clone(), round.at - spec.query_offset);
+                    transitions.questions.push(Question { id, source, query, at });
+                }
+                return group.wait(round, transitions);
+            }
+            standing.take(result, spec, &mut around, round.at, &mut transitions.changes, &mut round.report);
         }
         group.wait(round, transitions);
     }

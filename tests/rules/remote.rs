@@ -4,7 +4,7 @@ use atalaya::evaluator::{Answer, Measure};
 use atalaya::model::{IntegrationId, IntegrationKind, Labels, ReceiverName, SourceName};
 use atalaya::rule::{OnUnknown, Rule};
 
-use super::world::{Elements, World, alert, at, group, parse, record, remote, seconds, spec};
+use super::world::{Elements, World, alert, at, group, parse, record, remote, seconds, spec, templates};
 
 const POD: &[(&str, &str)] = &[("__name__", "heat"), ("pod", "a")];
 const HOT: Elements<'_> = Ok(&[(POD, 4.0)]);
@@ -33,6 +33,33 @@ fn rules_live_by_the_answers_at_the_moments_that_were_asked_about() {
     world.run_to(45);
     world.answer(Ok(&[]));
     assert_eq!(world.told(), ["00:30 firing A{pod=a}", "00:45 resolved A{pod=a}"]);
+}
+
+#[test]
+fn what_texts_ask_is_asked_before_the_alert_is_told() {
+    let mut hot = alert("A", "heat > 3");
+    let text = r#"{{ with printf "max(heat{pod=%q})" $labels.pod | query }}{{ . | first | value }}{{ end }}"#;
+    hot.annotations = templates(&[("summary", text), ("other", r#"{{ query "up" | len }}"#)]);
+    let mut world = World::new(spec(vec![remote(group("g", vec![Rule::Alert(hot)]))]));
+    world.run_to(15);
+    let moment = world.questions[0].at;
+    world.answer(HOT);
+    let asked: Vec<_> = world.questions.iter().map(|it| (it.query.clone(), it.at)).collect();
+    assert_eq!(asked, [(r#"max(heat{pod="a"})"#.to_owned(), moment), ("up".to_owned(), moment)]);
+    assert_eq!((world.told(), world.last.groups.len()), (Vec::<String>::new(), 0));
+    world.answer(Ok(&[(&[], 7.5)]));
+    assert_eq!(world.told(), Vec::<String>::new());
+    world.answer(Err("503"));
+    assert_eq!((world.told(), world.last.groups.len()), (vec!["00:15 firing A{pod=a}".to_owned()], 1));
+    let annotations = world.rule("A").instances[0].annotations.clone();
+    assert_eq!(annotations.get("summary"), "7.5");
+    assert!(annotations.get("other").contains("503"), "{annotations}");
+    // What is not answered in time leaves the rule unanswered, and the next evaluation begins anew.
+    world.run_to(30);
+    world.answer(HOT);
+    world.run_to(45);
+    assert_eq!(world.rule("A").error.as_deref(), Some("`thanos` gave no answer before the next evaluation was due"));
+    assert_eq!(world.questions.last().map(|it| it.query.as_str()), Some("heat > 3"));
 }
 
 #[test]
