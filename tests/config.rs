@@ -205,6 +205,18 @@ fn the_first_configuration_loads() {
 }
 
 #[test]
+fn alerts_that_are_sent_on_reach_somebody() {
+    let check = |more: &str, lints: usize| {
+        let rules = "groups: [{name: g, rules: [{alert: A, expr: up == 0}]}]\n";
+        let main = format!("rule_files: [r.yaml]\n{more}");
+        let config = load_text(&main, &[("r.yaml", rules)]).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(config.lints.len(), lints, "{:?}", config.lints);
+    };
+    check("", 1);
+    check("alerting: {alertmanagers: [{static_configs: [{targets: ['am:9093']}]}]}\n", 0);
+}
+
+#[test]
 fn what_prometheus_takes_is_taken() {
     let check = |rules: &str, groups: usize, alerts: usize| {
         let main = format!("{SOUND}rule_files: [r.yaml]\n");

@@ -159,7 +159,7 @@ impl Config {
 
     /// Whether anybody hears of alerts.
     pub fn tells_somebody(&self) -> bool {
-        self.route.receiver.is_some()
+        self.route.receiver.is_some() || !self.alertmanagers.alertmanagers.is_empty()
     }
 
     /// How often the alerts of each name are evaluated, the slowest of their groups.
