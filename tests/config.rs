@@ -205,6 +205,28 @@ fn the_first_configuration_loads() {
 }
 
 #[test]
+fn rules_and_guards_ask_the_source_that_is_said() {
+    let rules =
+        "groups: [{name: a, rules: [{alert: A, expr: up == 0}]}, {name: b, rules: [{alert: B, expr: up == 0}]}]\n";
+    let main = |more: &str| {
+        let receivers = "route: {receiver: r}\nreceivers:\n- name: r\n  webhook_configs: [{url: 'http://r/'}]\n  \
+             rollback_configs: [{url: 'http://r/', secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=, rollback_key: [], while: up > 0}]\n";
+        format!("rule_files: [r.yaml]\n{receivers}{more}")
+    };
+    let check = |more: &str, groups: [&str; 2], guard: &str| {
+        let config = load_text(&main(more), &[("r.yaml", rules)]).unwrap_or_else(|problems| panic!("{problems}"));
+        let found: Vec<&str> = config.groups.iter().map(|group| group.source.as_str()).collect();
+        assert_eq!((found, config.evaluator_spec().measures[0].source.as_str()), (groups.to_vec(), guard), "{more}");
+    };
+    let apis = "apis: [{name: thanos, url: 'http://t/'}, {name: mimir, url: 'http://m/'}]";
+    check("", ["", ""], "");
+    check(&format!("source: {{{apis}}}\n"), ["", ""], "");
+    check(&format!("source: {{default: thanos, {apis}}}\n"), ["thanos", "thanos"], "thanos");
+    let options = "rule_options: [{groups: [a], source: embedded}, {groups: [b], source: mimir}]";
+    check(&format!("source: {{default: thanos, {apis}}}\n{options}\n"), ["", "mimir"], "thanos");
+}
+
+#[test]
 fn alerts_that_are_sent_on_reach_somebody() {
     let check = |more: &str, lints: usize| {
         let rules = "groups: [{name: g, rules: [{alert: A, expr: up == 0}]}]\n";

@@ -62,7 +62,11 @@ impl RawConfig {
         let state_dir = global::state(&mut sheet, &main.state.clone().unwrap_or_default(), &directory);
         let store = store::store(&mut sheet, &main.store.clone().unwrap_or_default());
         let raw_options = main.rule_options.as_deref().unwrap_or_default();
-        let options = RuleOptions::check(&mut sheet, raw_options, &Sources::default(), &directory);
+        let asked = Sources {
+            names: sources.apis.iter().map(|api| api.name.to_string()).collect(),
+            default: sources.default.clone(),
+        };
+        let options = RuleOptions::check(&mut sheet, raw_options, &asked, &directory);
         if is_readable && !is_rules_only {
             whole(&mut sheet, &main);
         }

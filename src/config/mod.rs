@@ -131,7 +131,7 @@ impl Config {
     pub fn evaluator_spec(&self) -> EvaluatorSpec {
         let measure = |rollback: &RollbackSpec| Measure {
             id: rollback.id.clone(),
-            source: SourceName::embedded(),
+            source: self.default_source.clone(),
             expr: rollback.guard.expr.clone(),
             key: rollback.key.clone(),
         };
