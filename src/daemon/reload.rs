@@ -227,7 +227,14 @@ pub(super) fn loaded(config: &Config, shown: String, at: Timestamp) -> Loaded {
         Endpoint::Plain(url) => Some(url),
         Endpoint::Secret(_) => None,
     });
-    Loaded { shown, at, alertmanagers: alertmanagers.collect(), sources: sources.collect(), refused: None }
+    Loaded {
+        shown,
+        at,
+        alertmanagers: alertmanagers.collect(),
+        sources: sources.collect(),
+        external_labels: config.external_labels.clone(),
+        refused: None,
+    }
 }
 
 /// Counts what a configuration holds that is now in use.

@@ -203,7 +203,6 @@ impl Daemon {
             telemetry: telemetry.clone(),
             clock: clock.clone(),
             status: status.clone(),
-            external_labels: config.external_labels.clone(),
             scrapes: scrapes_watch,
             external_url: config.external_url.clone(),
         };

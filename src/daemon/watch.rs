@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::model::Labels;
 use crate::source::ScrapesWatch;
 use crate::telemetry::{ResultLabel, Telemetry};
 use crate::web::{Looked, QueryReply, QueryRequest, Status, Unanswered, View, WebRequest};
@@ -40,7 +39,6 @@ pub(super) struct Watch {
     pub(super) telemetry: Telemetry,
     pub(super) clock: Clock,
     pub(super) status: Arc<Status>,
-    pub(super) external_labels: Labels,
     pub(super) scrapes: ScrapesWatch,
     pub(super) external_url: String,
 }
@@ -140,7 +138,6 @@ impl Watch {
             groups: engine.groups,
             deliveries: engine.deliveries,
             episodes: engine.episodes,
-            external_labels: self.external_labels.clone(),
         }))
     }
 
@@ -198,7 +195,6 @@ mod tests {
             telemetry: Telemetry::new(),
             clock: Clock::wall(),
             status: Arc::new(Status::new(Vec::new(), true, Loaded::default())),
-            external_labels: Labels::empty(),
         }
     }
 

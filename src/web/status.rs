@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::model::Timestamp;
+use crate::model::{Labels, Timestamp};
 
 /// How the daemon was started and how it is; shared.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Loaded {
     pub alertmanagers: Vec<String>,
     /// The remote sources: names and URLs.
     pub sources: Vec<(String, String)>,
+    /// What is added to every alert that has not got them.
+    pub external_labels: Labels,
     /// Why a later one is not in use.
     pub refused: Option<Refused>,
 }

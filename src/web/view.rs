@@ -48,8 +48,6 @@ pub struct Looked {
     pub deliveries: Vec<Delivery>,
     /// All rollbacks.
     pub episodes: Vec<Episode>,
-    /// What is added to every alert that has not got them.
-    pub external_labels: Labels,
 }
 
 /// The daemon at a moment.
@@ -171,7 +169,7 @@ impl View {
     /// The view of what the daemon's parts hold.
     pub fn new(looked: &Looked) -> Self {
         let now = looked.now;
-        let flushes = Flushes::new(&looked.groups, &looked.external_labels);
+        let flushes = Flushes::new(&looked.groups, &looked.loaded.external_labels);
         let mut alerts: Vec<AlertRow> = looked
             .rules
             .iter()
