@@ -10,8 +10,10 @@ use std::time::Duration;
 use atalaya::dispatch::{Delivery, DeliveryState, Sending};
 use atalaya::engine::{Effect, Engine, EngineRows, EngineSpec, Event, Step};
 use atalaya::evaluator::{InstanceChange, Reading, Transitions};
-use atalaya::model::{Alert, AlertStatus, IntegrationId, IntegrationKind, Labels, Notification, RuleId, Timestamp};
-use atalaya::receiver::{Receiver, Reply};
+use atalaya::model::{
+    Alert, AlertStatus, Compat, IntegrationId, IntegrationKind, Labels, Notification, RuleId, SecretText, Timestamp,
+};
+use atalaya::receiver::{BodySecretValue, Receiver, Reply, Request};
 
 use spec::{alerts, integration, spec};
 
@@ -26,6 +28,18 @@ struct Story {
 impl Story {
     /// The engine with all routes but to this receiver, of which it keeps the integrations that `keep` names.
     fn new(receiver: &str, keep: &[IntegrationKind]) -> Self {
+        let spec = Self::spec(receiver, keep);
+        let now = Timestamp::from_millis(1_764_000_000_000);
+        Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new() }
+    }
+
+    fn strict(receiver: &str, keep: &[IntegrationKind]) -> Self {
+        let spec = EngineSpec { compat: Compat::Strict, ..Self::spec(receiver, keep) };
+        let now = Timestamp::from_millis(1_764_000_000_000);
+        Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new() }
+    }
+
+    fn spec(receiver: &str, keep: &[IntegrationKind]) -> EngineSpec {
         let whole = spec(0);
         let is_kept = |id: &IntegrationId| id.receiver.as_str() == receiver && keep.contains(&id.kind);
         let receivers: Vec<(IntegrationId, Receiver)> =
@@ -34,14 +48,22 @@ impl Story {
         route.receiver = receivers.first().map(|(id, _)| id.receiver.clone());
         route.routes.clear();
         let rollbacks = whole.rollbacks.iter().filter(|rollback| is_kept(&rollback.id)).cloned().collect();
-        let spec = EngineSpec { route, receivers, rollbacks, ..whole };
-        let now = Timestamp::from_millis(1_764_000_000_000);
-        Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new() }
+        EngineSpec { route, receivers, rollbacks, ..whole }
+    }
+
+    /// Goes on with another configuration.
+    fn reload(&mut self, spec: EngineSpec) {
+        let step = self.engine.reload(self.now, spec);
+        self.carry(step);
     }
 
     fn take(&mut self, event: Event) {
-        let Step { after_commit, .. } = self.engine.handle(self.now, event);
-        for effect in after_commit {
+        let step = self.engine.handle(self.now, event);
+        self.carry(step);
+    }
+
+    fn carry(&mut self, step: Step) {
+        for effect in step.after_commit {
             if let Effect::Send(sending) = effect {
                 self.sendings.push(*sending);
             }
@@ -94,6 +116,30 @@ impl Story {
             format!("{}{waits}", letters_of(&delivery.notification))
         };
         self.engine.dispatch().deliveries().map(say).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Answers the request that is under way for PagerDuty, when the secret holds this key; returns the key that it was
+    /// sent with.
+    fn answer_keyed(&mut self, status: u16, current: &str) -> String {
+        let sending = self.sendings.remove(0);
+        let Request::Http(request) = &sending.request else { panic!("a call over HTTP") };
+        let secret = request.body_secret.as_ref().unwrap();
+        let key = match &secret.value {
+            BodySecretValue::Named(_) => current.to_owned(),
+            BodySecretValue::Kept(key) => key.expose().to_owned(),
+        };
+        let verb = request.body["event_action"].as_str().unwrap().to_owned();
+        let body = request.body["dedup_key"].clone();
+        let answer = match status {
+            0 => Reply::Failed { why: "no answer".to_owned() },
+            status => Reply::Http { status, retry_after: None, body: format!("{{\"dedup_key\": {body}}}") },
+        };
+        let reply = match secret.is_returned {
+            true => Reply::Keyed { answer: Box::new(answer), key: SecretText::new(key.as_str()) },
+            false => answer,
+        };
+        self.take(Event::Reply { delivery: sending.delivery, reply });
+        format!("{verb} {key}")
     }
 
     /// Answers the request that is under way; returns what it said.
@@ -205,4 +251,88 @@ fn a_refused_end_of_a_notice_frees_its_lane() {
     story.pass();
     assert_eq!(story.answer(400), "notice Resolved");
     assert_eq!(story.engine.rows(), EngineRows::default());
+}
+
+#[test]
+fn an_incident_is_closed_with_the_key_that_opened_it() {
+    let mut story = Story::new("pager", &[IntegrationKind::PagerDuty]);
+    story.alerts("C");
+    story.pass();
+    assert_eq!(story.answer_keyed(202, "k1"), "trigger k1");
+    // The secret's file holds another key now.
+    story.alerts("D");
+    story.pass();
+    assert_eq!(story.answer_keyed(202, "k2"), "trigger k2");
+    assert!(!format!("{:?}", story.engine.rows()).contains("k1"), "nothing shows a key");
+    story.alerts("cd");
+    story.pass();
+    let mut closed = [story.answer_keyed(202, "k3"), story.answer_keyed(202, "k3")];
+    closed.sort();
+    assert_eq!(closed, ["resolve k1", "resolve k2"]);
+    assert_eq!(story.engine.rows(), EngineRows::default());
+}
+
+#[test]
+fn an_incident_that_may_have_been_opened_is_closed_with_its_key() {
+    let mut story = Story::new("pager", &[IntegrationKind::PagerDuty]);
+    story.alerts("G");
+    story.pass();
+    assert_eq!(story.answer_keyed(0, "k1"), "trigger k1");
+    story.pass();
+    assert_eq!(story.answer_keyed(400, "k2"), "trigger k2");
+    story.alerts("g");
+    story.pass();
+    let closed: Vec<String> = (0..story.sendings.len()).map(|_| story.answer_keyed(202, "k2")).collect();
+    assert!(closed.contains(&"resolve k1".to_owned()), "{closed:?}");
+    assert_eq!(story.engine.rows(), EngineRows::default());
+}
+
+/// The configuration without the receiver's integrations.
+fn without_receivers(spec: EngineSpec) -> EngineSpec {
+    EngineSpec { receivers: Vec::new(), ..spec }
+}
+
+#[test]
+fn strictly_a_reload_starts_timers_again() {
+    let kept = [IntegrationKind::PagerDuty];
+    for (is_strict, told_after_s) in [(false, 30), (true, 50)] {
+        let mut story = if is_strict { Story::strict("pager", &kept) } else { Story::new("pager", &kept) };
+        let begin = story.now;
+        story.alerts("G");
+        story.now = begin + Duration::from_secs(20);
+        let spec = Story::spec("pager", &kept);
+        story.reload(EngineSpec { compat: if is_strict { Compat::Strict } else { Compat::Default }, ..spec });
+        let moments: Vec<_> = story.engine.dispatch().groups().map(|group| group.row.next_flush_at).collect();
+        assert_eq!(moments, [begin + Duration::from_secs(told_after_s)]);
+    }
+}
+
+#[test]
+fn strictly_a_429_waits_for_the_next_flush() {
+    let kept = [IntegrationKind::Webhook];
+    for (is_strict, waits) in [(false, "G."), (true, "")] {
+        let mut story = if is_strict { Story::strict("pager", &kept) } else { Story::new("pager", &kept) };
+        story.alerts("G");
+        story.pass();
+        assert_eq!(story.answer(429), "G");
+        assert_eq!(story.under_way(), waits);
+        story.pass();
+        assert_eq!(story.answer(200), "G");
+    }
+}
+
+#[test]
+fn strictly_a_receiver_that_is_gone_hears_nothing() {
+    let kept = [IntegrationKind::PagerDuty];
+    for is_strict in [false, true] {
+        let mut story = if is_strict { Story::strict("pager", &kept) } else { Story::new("pager", &kept) };
+        story.alerts("G");
+        story.pass();
+        assert_eq!(story.answer_keyed(202, "k1"), "trigger k1");
+        let spec = without_receivers(Story::spec("pager", &kept));
+        story.reload(EngineSpec { compat: if is_strict { Compat::Strict } else { Compat::Default }, ..spec });
+        story.alerts("g");
+        story.pass();
+        assert_eq!(story.sendings.len(), usize::from(!is_strict));
+    }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::{
-    Alert, DeliveryId, GroupKey, GroupStatus, IntegrationId, NoticeNotification, Notification, NotifyReason,
-    RollbackNotification, Timestamp,
+    Alert, DeliveryId, GroupKey, GroupNotification, GroupStatus, IntegrationId, NoticeNotification, Notification,
+    NotifyReason, RollbackNotification, Timestamp,
 };
 use crate::receiver::{Outcome, Receiver, RenderContext, Rendered, Reply, presumed_handle};
 
@@ -296,9 +296,7 @@ impl Dispatch {
             Notification::Rollback(_) | Notification::Notice(_) => None,
         };
         self.finished.push(Finished { delivery, ending });
-        if let Some(next) = next
-            && self.is_news(&lane_key, &next, arrived)
-        {
+        if let Some(next) = next.and_then(|next| self.still_news(&lane_key, next, arrived)) {
             self.begin(&lane_key, next, now);
         }
         if let Some(key) = &group {
@@ -307,22 +305,26 @@ impl Dispatch {
         self.forget_lane(&lane_key);
     }
 
-    /// Whether what waited is still news to the lane, now that the delivery before it has ended.
-    fn is_news(&self, lane_key: &LaneKey, next: &Notification, arrived: bool) -> bool {
-        let Some(lane) = self.lanes.get(lane_key) else { return false };
-        let Some(receiver) = self.receiver_of(lane) else { return false };
-        match (next, told_by(next)) {
-            (Notification::Group(_), Some(state)) => {
+    /// What waited, if it is still news to the lane now that the delivery before it has ended, and for the reason that it
+    /// is news now.
+    fn still_news(&self, lane_key: &LaneKey, next: Notification, arrived: bool) -> Option<Notification> {
+        let lane = self.lanes.get(lane_key)?;
+        let receiver = self.receiver_of(lane)?;
+        let state = told_by(&next);
+        match (next, state) {
+            (Notification::Group(group), Some(state)) => {
                 let send_resolved = receiver.send_resolved();
-                needs_update(lane.told.as_ref(), &state, send_resolved, Duration::MAX)
-                    .or_else(|| takes_back(!lane.doubted.is_empty() && !self.compat.is_strict(), &state, send_resolved))
-                    .or_else(|| rollback_news(&receiver, lane.told.as_ref(), &state))
-                    .is_some()
+                let is_doubted = !lane.doubted.is_empty() && !self.compat.is_strict();
+                let reason = needs_update(lane.told.as_ref(), &state, send_resolved, Duration::MAX)
+                    .or_else(|| takes_back(is_doubted, &state, send_resolved))
+                    .or_else(|| rollback_news(&receiver, lane.told.as_ref(), &state))?;
+                Some(Notification::Group(GroupNotification { reason, ..group }))
             }
             (Notification::Notice(notice), _) => {
-                arrived || notice.status == GroupStatus::Firing || !lane.doubted.is_empty()
+                let is_news = arrived || notice.status == GroupStatus::Firing || !lane.doubted.is_empty();
+                is_news.then_some(Notification::Notice(notice))
             }
-            _ => true,
+            (other, _) => Some(other),
         }
     }
 

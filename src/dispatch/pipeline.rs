@@ -8,7 +8,14 @@ use crate::model::{
 
 use super::carry::{RESOLVE_PATIENCE, rollback_news, takes_back, told_by};
 use super::join::{Dispatch, Timer, Touched};
-use super::{GroupRow, Lane, LaneKey, Told, needs_update};
+use super::{Group, GroupRow, Lane, LaneKey, Told, needs_update};
+
+/// What of a group may be heard now: all of it. Before anybody's news is weighed is the one place for what mutes alerts,
+/// in Alertmanager's order: inhibition, the route's time intervals, silences. What is owed, that something which was told
+/// is over, is not for them to hold back.
+fn audible(group: &Group, rollbacks: Vec<RollbackNote>, now: Timestamp) -> Told {
+    group.state(rollbacks, now)
+}
 
 impl Dispatch {
     /// Lets a group look for news. `rollbacks` is what became of the rollbacks that its alerts asked for. Returns whether
@@ -19,7 +26,7 @@ impl Dispatch {
         self.timers.insert((group.row.next_flush_at, Timer::Flush(key.clone())));
         self.touched.insert(Touched::Group(key.clone()));
         let row = group.row.clone();
-        let state = group.state(rollbacks, now);
+        let state = audible(group, rollbacks, now);
         let mut has_news = false;
         let current = if row.retired { Vec::new() } else { self.integrations(&row.receiver) };
         for integration in &current {
