@@ -1,6 +1,8 @@
 //! The value of an expression at one moment, by a walk over its tree.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::aggregate::aggregate;
@@ -9,8 +11,8 @@ use super::binary::binary;
 use super::functions;
 use super::length::{Moments, NoLength};
 use super::{LOOKBACK, Span};
-use crate::model::{Labels, METRIC_NAME, Sample, Timestamp};
-use crate::store::Store;
+use crate::model::{Labels, METRIC_NAME, Matcher, Sample, Timestamp};
+use crate::store::{SeriesId, Store};
 
 /// How many samples an evaluation may look at, so that one expression cannot hold up all others.
 pub const SAMPLES_MAX: u64 = 100_000_000;
@@ -102,7 +104,16 @@ pub fn evaluate(expr: &Expr, store: &Store, at: Timestamp) -> Result<Value, Eval
 /// The same, but it may look at no more than so many samples.
 pub fn evaluate_within(expr: &Expr, store: &Store, at: Timestamp, samples_max: u64) -> Result<Value, EvalError> {
     let at = Timestamp::from_millis(at.millis().clamp(-MOMENT_MAX_MS, MOMENT_MAX_MS));
-    Interpreter { store, query: Moments::instant(at), at, samples_max, samples_left: samples_max }.value(expr)
+    Interpreter {
+        store,
+        query: Moments::instant(at),
+        at,
+        samples_max,
+        samples_left: samples_max,
+        series_left: samples_max,
+        found: HashMap::new(),
+    }
+    .value(expr)
 }
 
 /// The samples of one series that a range covers.
@@ -125,9 +136,32 @@ pub(super) struct Interpreter<'a> {
     pub(super) at: Timestamp,
     samples_max: u64,
     samples_left: u64,
+    /// How many series may still be looked through for selectors that the store was not told of.
+    series_left: u64,
+    /// What such selectors found, so that none looks twice.
+    found: HashMap<Vec<Matcher>, Rc<[SeriesId]>>,
 }
 
-impl Interpreter<'_> {
+/// The series that a selector selects.
+enum Selected<'a> {
+    /// The store was told of the selector and has them ready.
+    Standing(&'a [SeriesId]),
+    /// They were looked for.
+    Found(Rc<[SeriesId]>),
+}
+
+impl Deref for Selected<'_> {
+    type Target = [SeriesId];
+
+    fn deref(&self) -> &[SeriesId] {
+        match self {
+            Self::Standing(ids) => ids,
+            Self::Found(ids) => ids,
+        }
+    }
+}
+
+impl<'a> Interpreter<'a> {
     /// The value of an expression.
     pub(super) fn value(&mut self, expr: &Expr) -> Result<Value, EvalError> {
         match &expr.kind {
@@ -180,10 +214,26 @@ impl Interpreter<'_> {
     pub(super) fn newest(&mut self, selector: &Selector, span: Span) -> Result<Vec<(Labels, Sample)>, EvalError> {
         refuse_reading(selector.reading, span)?;
         let at = self.moment(&selector.shift)?;
-        let ids = self.store.matching(&selector.matchers);
+        let ids = self.selected(&selector.matchers, span)?;
         self.spend(ids.len() as u64, span)?;
         let series = ids.iter().map(|id| self.store.series(*id));
         Ok(series.filter_map(|series| Some((series.labels().clone(), series.value_at(at, LOOKBACK)?))).collect())
+    }
+
+    /// The series that pass all matchers.
+    fn selected(&mut self, matchers: &[Matcher], span: Span) -> Result<Selected<'a>, EvalError> {
+        if let Some(ids) = self.store.standing(matchers) {
+            return Ok(Selected::Standing(ids));
+        }
+        if let Some(ids) = self.found.get(matchers) {
+            return Ok(Selected::Found(ids.clone()));
+        }
+        let too_many =
+            || EvalError::new(span, format!("the expression looks through more than {} series", self.samples_max));
+        self.series_left = self.series_left.checked_sub(self.store.series_count() as u64).ok_or_else(too_many)?;
+        let ids: Rc<[SeriesId]> = self.store.matching(matchers).into();
+        self.found.insert(matchers.to_vec(), ids.clone());
+        Ok(Selected::Found(ids))
     }
 
     /// The moment that `@` and `offset` lead to.
@@ -220,7 +270,7 @@ impl Interpreter<'_> {
                 let end = self.moment(&selector.shift)?;
                 let start = end - range.duration(self.query)?;
                 let mut samples = Vec::new();
-                for id in self.store.matching(&selector.matchers).iter() {
+                for id in self.selected(&selector.matchers, expr.span)?.iter() {
                     let series = self.store.series(*id);
                     samples.clear();
                     samples.extend(series.window(start, end));
@@ -366,7 +416,7 @@ pub(super) mod tests {
     /// A store with a sample a minute for each series; `_` is a gap.
     pub(in super::super) fn store(series: &[(&str, &str)]) -> Store {
         let mut store = Store::new();
-        let everything = crate::model::Matcher::new("__name__", crate::model::MatchOp::Regex, ".+").unwrap();
+        let everything = Matcher::new("__name__", crate::model::MatchOp::Regex, ".+").unwrap();
         store.register(&[everything], Duration::from_secs(1 << 40));
         for (selector, values) in series {
             let ExprKind::Selector(selector) = parse(selector).unwrap().kind else { panic!("{selector}") };
@@ -520,6 +570,25 @@ pub(super) mod tests {
         check("sum_over_time(vector(1)[5m:])", 505, false);
         check("sum_over_time(vector(1)[5m:])", 504, true);
         check("sum_over_time(vector(1)[1d:1ms])", SAMPLES_MAX, true);
+    }
+
+    #[test]
+    fn what_the_store_was_not_told_of_is_looked_for_once() {
+        let names: Vec<String> = (0..10).map(|n| format!("m{n}")).collect();
+        let series: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+        let store = store(&series);
+        let check = |source: &str, most: u64, expected: &str| {
+            let value = evaluate_within(&parse(source).unwrap(), &store, Timestamp::from_millis(0), most);
+            let shown = value.map_or_else(|error| error.to_string(), |value| format!("{value:?}"));
+            assert!(shown.starts_with(expected), "{source}: {shown}");
+        };
+        // Ten series are looked through, however often a subquery asks.
+        check("count_over_time(nosuch[2h:1m])", 12_200, "Vector([])");
+        check("nosuch + nosuch", 10, "Vector([])");
+        check("nosuch + other", 20, "Vector([])");
+        check("nosuch + other", 19, "the expression looks through more than 19 series");
+        check("{__name__=~'.+'}", 10, "Vector([Element");
+        check("{__name__=~\".+\"}", 10, "Vector([Element");
     }
 
     #[test]

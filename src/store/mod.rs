@@ -286,10 +286,15 @@ impl Store {
 
     /// Ids of the series that pass all matchers: at once for a registered set, otherwise by a look at every series.
     pub fn matching(&self, matchers: &[Matcher]) -> Cow<'_, [SeriesId]> {
-        match self.selectors.find(matchers) {
-            Some(id) => Cow::Borrowed(self.selectors.members(id)),
+        match self.standing(matchers) {
+            Some(ids) => Cow::Borrowed(ids),
             None => Cow::Owned(self.scan(matchers)),
         }
+    }
+
+    /// The same for a registered set; `None` for another, which takes a look at every series.
+    pub fn standing(&self, matchers: &[Matcher]) -> Option<&[SeriesId]> {
+        self.selectors.find(matchers).map(|id| self.selectors.members(id))
     }
 
     /// Ids of the series that a selector wants.
