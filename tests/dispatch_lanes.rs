@@ -11,7 +11,8 @@ use atalaya::dispatch::{Delivery, DeliveryState, Sending};
 use atalaya::engine::{Effect, Engine, EngineRows, EngineSpec, Event, Step};
 use atalaya::evaluator::{InstanceChange, Reading, Transitions};
 use atalaya::model::{
-    Alert, AlertStatus, Compat, IntegrationId, IntegrationKind, Labels, Notification, RuleId, SecretText, Timestamp,
+    Alert, AlertStatus, Compat, IntegrationId, IntegrationKind, Labels, Notification, ReceiverName, RuleId, SecretText,
+    Timestamp,
 };
 use atalaya::receiver::{BodySecretValue, Receiver, Reply, Request};
 
@@ -270,6 +271,78 @@ fn an_incident_is_closed_with_the_key_that_opened_it() {
     closed.sort();
     assert_eq!(closed, ["resolve k1", "resolve k2"]);
     assert_eq!(story.engine.rows(), EngineRows::default());
+}
+
+#[test]
+fn what_a_former_key_opened_is_told_with_that_key_alone() {
+    let mut story = Story::new("pager", &[IntegrationKind::PagerDuty]);
+    story.alerts("CD");
+    story.pass();
+    assert_eq!(story.answer_keyed(202, "k1"), "trigger k1");
+    // The secret's file holds another key now, and a part of it is over.
+    story.alerts("c");
+    story.pass();
+    assert_eq!(story.answer_keyed(202, "k2"), "trigger k2");
+    story.pass();
+    let told: Vec<String> = (0..story.sendings.len()).map(|_| story.answer_keyed(202, "k2")).collect();
+    assert_eq!(told, ["trigger k1"]);
+    for _ in 0..3 {
+        story.pass();
+        assert_eq!(story.sendings.len(), 0, "there is nothing new to say");
+    }
+    story.alerts("d");
+    story.pass();
+    let mut closed = [story.answer_keyed(202, "k2"), story.answer_keyed(202, "k2")];
+    closed.sort();
+    assert_eq!(closed, ["resolve k1", "resolve k2"]);
+    assert_eq!(story.engine.rows(), EngineRows::default());
+}
+
+#[test]
+fn a_rollback_whose_entry_goes_away_while_it_is_under_way_pages_a_human() {
+    for status in [503, 0, 202] {
+        let kept = [IntegrationKind::PagerDuty, IntegrationKind::Rollback];
+        let mut story = Story::new("canary", &kept);
+        story.alerts("A");
+        assert_eq!(story.under_way(), "rollback");
+        let whole = Story::spec("canary", &kept);
+        let receivers = whole.receivers.iter().filter(|(id, _)| id.kind != IntegrationKind::Rollback).cloned();
+        story.reload(EngineSpec { receivers: receivers.collect(), rollbacks: Vec::new(), ..whole });
+        assert_eq!(story.answer(status), "rollback");
+        story.pass();
+        let heard: Vec<String> = (0..story.sendings.len()).map(|_| story.answer(202)).collect();
+        assert!(heard.contains(&"notice Firing".to_owned()), "{status}: {heard:?}");
+        story.alerts("a");
+        for _ in 0..3 {
+            story.pass();
+            (0..story.sendings.len()).for_each(|_| drop(story.answer(202)));
+        }
+        assert_eq!(story.engine.rows(), EngineRows::default(), "{status}");
+    }
+}
+
+#[test]
+fn an_entry_that_is_renamed_claims_no_second_rollback() {
+    let kept = [IntegrationKind::PagerDuty, IntegrationKind::Rollback];
+    let mut story = Story::new("canary", &kept);
+    story.alerts("A");
+    assert_eq!(story.answer(202), "rollback");
+    let mut renamed = Story::spec("canary", &kept);
+    let name = |id: &IntegrationId| IntegrationId { receiver: ReceiverName::new("bird"), ..id.clone() };
+    renamed.receivers.iter_mut().for_each(|(id, _)| *id = name(id));
+    renamed.rollbacks.iter_mut().for_each(|rollback| rollback.id = name(&rollback.id));
+    renamed.route.receiver = Some(ReceiverName::new("bird"));
+    story.reload(renamed);
+    let readings = vec![Reading {
+        id: name(&integration("canary", IntegrationKind::Rollback)),
+        at: story.now,
+        elements: Ok(vec![Labels::empty()]),
+        blind: std::collections::BTreeSet::new(),
+    }];
+    story.take(Event::Transitions(Transitions { at: story.now, readings, ..Transitions::default() }));
+    story.pass();
+    let heard: Vec<String> = (0..story.sendings.len()).map(|_| story.answer(202)).collect();
+    assert!(!heard.contains(&"rollback".to_owned()), "{heard:?}");
 }
 
 #[test]

@@ -70,7 +70,17 @@ fn render(receiver: &Receiver, note: &Notification, handle: Option<&Handle>) -> 
     let delivery = DeliveryId::new("d_01JX2R8K3M");
     let external_url = "https://atalaya.enova.example";
     receiver
-        .render(note, &RenderContext { delivery: &delivery, handle, before, external_url, now: stories::now() })
+        .render(
+            note,
+            &RenderContext {
+                delivery: &delivery,
+                handle,
+                before,
+                is_left_behind: false,
+                external_url,
+                now: stories::now(),
+            },
+        )
         .request
 }
 
@@ -248,7 +258,14 @@ fn a_repeat_is_recognisable() {
         for (name, note, _) in stories::all() {
             let delivery = DeliveryId::new("d_01JX2R8K3M");
             let at = |now: Timestamp| {
-                let context = RenderContext { delivery: &delivery, handle: None, before: None, external_url: "", now };
+                let context = RenderContext {
+                    delivery: &delivery,
+                    handle: None,
+                    before: None,
+                    is_left_behind: false,
+                    external_url: "",
+                    now,
+                };
                 view(&receiver.render(&note, &context).request)
             };
             let (first, second) = (at(stories::now()), at(stories::now() + Duration::from_secs(90)));

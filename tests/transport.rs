@@ -1,5 +1,6 @@
 //! The transport against servers that behave, misbehave, or are not there.
 
+use std::collections::BTreeSet;
 use std::future::IntoFuture as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atalaya::model::{
-    Alert, AlertStatus, DeliveryId, GroupKey, GroupNotification, Labels, Notification, NotifyReason, ReceiverName,
-    SecretName, Timestamp,
+    Alert, AlertStatus, DeliveryId, Fingerprint, GroupKey, GroupNotification, Labels, Notification, NotifyReason,
+    ReceiverName, SecretName, Timestamp,
 };
 use atalaya::receiver::{
     BodySecret, BodySecretValue, Endpoint, Handle, HttpRequest, Method, Receiver, RenderContext, Reply, Request,
@@ -301,8 +302,23 @@ async fn a_signed_request_verifies() {
     assert_eq!(reason, "sign message `rb.1`: the id of a signed message holds no `.`");
 }
 
-/// A Slack message, new or an update.
+/// A Slack message, new or an update for those who were told the same before.
 fn slack_request(api_url: &str, handle: Option<&Handle>, timeout: Duration) -> Request {
+    let known = BTreeSet::from([down().fingerprint()]);
+    slack_request_after(api_url, handle, handle.map(|_| &known), timeout)
+}
+
+fn down() -> Labels {
+    Labels::from_pairs([("alertname", "Down"), ("severity", "critical")])
+}
+
+/// A Slack message for those who know that `before` fires.
+fn slack_request_after(
+    api_url: &str,
+    handle: Option<&Handle>,
+    before: Option<&BTreeSet<Fingerprint>>,
+    timeout: Duration,
+) -> Request {
     let slack = Receiver::Slack(Slack {
         api_url: api_url.to_owned(),
         token: SecretName::new("slack"),
@@ -320,7 +336,7 @@ fn slack_request(api_url: &str, handle: Option<&Handle>, timeout: Duration) -> R
         reason: NotifyReason::First,
         at: now(),
         alerts: vec![Alert {
-            labels: Labels::from_pairs([("alertname", "Down"), ("severity", "critical")]),
+            labels: down(),
             annotations: Labels::empty(),
             status: AlertStatus::Firing,
             starts_at: now(),
@@ -330,7 +346,10 @@ fn slack_request(api_url: &str, handle: Option<&Handle>, timeout: Duration) -> R
     });
     let delivery = DeliveryId::new("d_1");
     slack
-        .render(&note, &RenderContext { delivery: &delivery, handle, before: None, external_url: "", now: now() })
+        .render(
+            &note,
+            &RenderContext { delivery: &delivery, handle, before, is_left_behind: false, external_url: "", now: now() },
+        )
         .request
 }
 
@@ -343,6 +362,29 @@ async fn send_slack(request: Request) -> Reply {
 async fn slack_answers<R: IntoResponse>(answer: impl Fn(&Asked) -> R + Clone + Send + Sync + 'static) -> Reply {
     let server = Server::start(answer).await;
     send_slack(slack_request(&server.url("/api"), None, PATIENT)).await
+}
+
+#[tokio::test]
+async fn an_update_that_the_channel_did_not_hear_of_is_not_done() {
+    let handle = Handle::Slack { channel: "C1".into(), ts: "1.2".into() };
+    let check = async |status: u16, retry_after: &'static str, body: &'static str, is_done: bool| {
+        let server = Server::start(move |asked: &Asked| {
+            let is_thread = String::from_utf8_lossy(&asked.body).contains("thread_ts");
+            let (status, body) =
+                if is_thread { (status, body) } else { (200, r#"{"ok":true,"channel":"C1","ts":"1.2"}"#) };
+            (StatusCode::from_u16(status).unwrap(), [("retry-after", retry_after)], body)
+        })
+        .await;
+        let request = slack_request_after(&server.url("/api"), Some(&handle), None, PATIENT);
+        let reply = send_slack(request).await;
+        assert_eq!(matches!(reply, Reply::SlackDone { .. }), is_done, "{status} {body}: {reply:?}");
+    };
+    check(200, "0", r#"{"ok":true,"channel":"C1","ts":"1.3"}"#, true).await;
+    check(503, "0", "busy", false).await;
+    check(429, "0", r#"{"ok":false,"error":"ratelimited"}"#, false).await;
+    check(429, "3600", r#"{"ok":false,"error":"ratelimited"}"#, false).await;
+    // What will never work is no reason to try all of it for ever.
+    check(200, "0", r#"{"ok":false,"error":"restricted_action"}"#, true).await;
 }
 
 #[tokio::test]

@@ -167,9 +167,10 @@ impl Dispatch {
         let Some(delivery) = self.deliveries.get(id) else { return };
         let integration = delivery.lane.integration.clone();
         let lane = self.lanes.get(&delivery.lane);
+        let is_left_behind = self.is_left_behind(&delivery.lane);
         let receiver = lane.and_then(|lane| self.receiver_of(lane)).filter(|_| {
             // Who is asked no more is told only what is owed; whatever else was under way may have arrived.
-            !self.is_left_behind(&delivery.lane) || is_owed(&delivery.notification)
+            !is_left_behind || is_owed(&delivery.notification)
         });
         let Some(receiver) = receiver.map(Cow::into_owned) else {
             let why = format!("`{integration}` is no longer configured");
@@ -191,8 +192,14 @@ impl Dispatch {
         let handle = lane.and_then(|lane| lane.handle.as_ref());
         let before = lane.and_then(|lane| lane.told.as_ref()).map(|told| &told.firing);
         // The moment is that of the decision, so that every attempt says the same.
-        let context =
-            RenderContext { delivery: id, handle, before, external_url: &self.external_url, now: delivery.created_at };
+        let context = RenderContext {
+            delivery: id,
+            handle,
+            before,
+            is_left_behind,
+            external_url: &self.external_url,
+            now: delivery.created_at,
+        };
         let Rendered { request, troubles } = receiver.render(&delivery.notification, &context);
         if delivery.attempts == 1 {
             self.troubles.extend(troubles.into_iter().map(|why| (id.clone(), integration.clone(), why)));
@@ -220,7 +227,11 @@ impl Dispatch {
     pub fn reply(&mut self, id: &DeliveryId, reply: &Reply, now: Timestamp) -> Option<String> {
         let delivery = self.deliveries.get(id)?;
         let lane_key = delivery.lane.clone();
-        let receiver = self.receiver_of(self.lanes.get(&lane_key)?)?;
+        let Some(receiver) = self.lanes.get(&lane_key).and_then(|lane| self.receiver_of(lane)) else {
+            // Whose answer this is was taken out of the configuration meanwhile: there is nobody to try again.
+            self.attempt(id, now);
+            return None;
+        };
         let (outcome, kind) = (receiver.classify(reply), lane_key.integration.kind);
         let outcome = if self.compat.is_strict() { outcome.as_in_alertmanager(kind, reply) } else { outcome };
         let (told, presumed) = (told_by(&delivery.notification), presumed_handle(kind, &delivery.notification, reply));

@@ -126,6 +126,8 @@ pub struct RenderContext<'a> {
     pub handle: Option<&'a Handle>,
     /// The alerts that those who are told know to fire; nothing when they know nothing for certain.
     pub before: Option<&'a BTreeSet<Fingerprint>>,
+    /// Whether only what is owed goes there any more: the configuration has it elsewhere now, or not at all.
+    pub is_left_behind: bool,
     /// Where our own pages are; empty when nobody said.
     pub external_url: &'a str,
     /// The time.

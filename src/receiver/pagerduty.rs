@@ -57,9 +57,10 @@ impl PagerDuty {
             Some(Handle::PagerDuty { dedup_key, routing_key }) => (dedup_key.clone(), routing_key.clone()),
             _ => (dedup_key(told.group.key.as_str()), None),
         };
-        // What is open is closed with the key that opened it; what fires is told to whose key it is now.
+        // What is open is closed with the key that opened it; what fires is told to whose key it is now, but for what has
+        // stayed behind: that belongs to its old key alone.
         let is_firing = told.is_firing();
-        let value = match kept.filter(|_| !is_firing) {
+        let value = match kept.filter(|_| !is_firing || context.is_left_behind) {
             Some(key) => BodySecretValue::Kept(key),
             None => BodySecretValue::Named(self.routing_key.clone()),
         };

@@ -1,5 +1,6 @@
 //! Slack: one message per group, posted once and updated in place from then on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest};
@@ -72,7 +73,9 @@ impl Slack {
         let mut thread = None;
         let call = match context.handle {
             Some(Handle::Slack { channel, ts }) if self.updates => {
-                let news = context.before.and_then(|before| news(&told, before, context.now.max(told.group.at)));
+                // Who knows nothing for certain hears of everything: an edit alone would disturb nobody.
+                let nothing = BTreeSet::new();
+                let news = news(&told, context.before.unwrap_or(&nothing), context.now.max(told.group.at));
                 thread = news.map(|news| {
                     SlackApiChatPostMessageRequest::new(channel.into(), news.content)
                         .with_thread_ts(ts.into())

@@ -72,7 +72,30 @@ impl Rollouts {
             specs.get(id).map(|spec| spec.terms.clone())
         };
         self.readings.retain(|id, _| terms(&specs, id) == terms(&self.specs, id));
+        let moved: BTreeMap<IntegrationId, IntegrationId> =
+            self.specs.values().filter_map(|old| Some((old.id.clone(), self.moved_to(old, &specs)?))).collect();
+        // All leave before any arrives: two may have exchanged their places.
+        let (leaving, staying): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.episodes).into_iter().partition(|(key, _)| moved.contains_key(&key.integration));
+        self.episodes = staying;
+        for (key, mut episode) in leaving {
+            episode.key.integration = moved[&key.integration].clone();
+            self.touched.extend([key, episode.key.clone()]);
+            self.episodes.insert(episode.key.clone(), episode);
+        }
         self.specs = specs;
+    }
+
+    /// Where an entry stands now that was renamed or moved: what it asks of whom is the same, so a claim that was made for
+    /// it stands, and none is made again.
+    fn moved_to(&self, old: &RollbackSpec, specs: &BTreeMap<IntegrationId, RollbackSpec>) -> Option<IntegrationId> {
+        if specs.get(&old.id).is_some_and(|it| it.terms == old.terms) {
+            return None;
+        }
+        let is_new = |it: &&RollbackSpec| self.specs.get(&it.id).is_none_or(|before| before.terms != it.terms);
+        let mut alike = specs.values().filter(|it| it.terms == old.terms).filter(is_new);
+        let found = alike.next()?;
+        alike.next().is_none().then(|| found.id.clone())
     }
 
     /// All episodes.

@@ -55,40 +55,51 @@ impl SlackSender {
         };
         match result {
             Ok(posted) => {
-                if let Some(post) = &request.thread {
-                    self.tell_thread(&session, post, token).await;
-                }
-                Reply::SlackDone { channel: posted.channel, ts: posted.ts }
+                let failure = match &request.thread {
+                    Some(post) => self.tell_thread(&session, post, token).await,
+                    None => None,
+                };
+                failure.unwrap_or(Reply::SlackDone { channel: posted.channel, ts: posted.ts })
             }
             Err(error) => reply(error, token),
         }
     }
 
-    /// Tells a thread, once more when Slack asks for a little patience. The message above it is right in any case, so what
-    /// does not work is only said.
+    /// Tells a thread, once more when Slack asks for a little patience. What the channel is to see of it is the only part of
+    /// an update that disturbs anyone: if that fails in a way that can pass, so has the whole. Otherwise the message above
+    /// it is right in any case, and what does not work is only said.
     async fn tell_thread(
         &self,
         session: &SlackClientSession<'_, Connector>,
         post: &SlackApiChatPostMessageRequest,
         token: &SecretValue,
-    ) {
-        let mut patience = THREAD_PATIENCE;
+    ) -> Option<Reply> {
+        let mut is_first = true;
         loop {
             let result: ClientResult<Posted> = session.http_session_api.http_post("chat.postMessage", post, None).await;
-            let Err(error) = result else { return };
-            match reply(error, token) {
-                Reply::SlackRefused { retry_after: Some(after), .. } if after <= patience => {
-                    patience = Duration::ZERO;
-                    tokio::time::sleep(after).await;
+            let failure = reply(result.err()?, token);
+            match &failure {
+                Reply::SlackRefused { retry_after: Some(after), .. } if is_first && *after <= THREAD_PATIENCE => {
+                    is_first = false;
+                    tokio::time::sleep(*after).await;
                 }
-                Reply::SlackRefused { code, .. } => {
-                    return tracing::warn!(code, "the message in Slack is up to date, but its thread was not told");
-                }
-                other => {
-                    return tracing::warn!(answer = ?other, "the message in Slack is up to date, but its thread was not told");
+                failed if post.reply_broadcast == Some(true) && can_pass(failed) => return Some(failure),
+                _ => {
+                    tracing::warn!(answer = ?failure, "the message in Slack is up to date, but its thread was not told");
+                    return None;
                 }
             }
         }
+    }
+}
+
+/// Whether a call that failed so may work the next time.
+fn can_pass(failure: &Reply) -> bool {
+    match failure {
+        Reply::Http { status, .. } => *status >= 500 || *status == 429,
+        Reply::SlackRefused { retry_after, .. } => retry_after.is_some(),
+        Reply::Failed { .. } => true,
+        Reply::SlackDone { .. } | Reply::Keyed { .. } => false,
     }
 }
 
