@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::IntegrationId;
+use crate::model::{IntegrationId, hex};
 use crate::promql::{self, ValueType};
 use crate::receiver::Rollback;
 use crate::rollout::{GuardSpec, RollbackSpec};
@@ -60,7 +60,7 @@ pub(super) fn rollback(
 fn terms(raw: &RawRollback, key: &[String], guard: &str) -> String {
     let text = |text: &Option<Text>| text.as_ref().map(|text| text.value.clone());
     let digest = Sha256::digest(format!("{:?} {:?} {key:?} {guard:?}", text(&raw.url), text(&raw.url_file)));
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..8])
 }
 
 fn rollback_key(sheet: &mut Sheet, path: &str, owner: Spot, raw: &RawRollback) -> Vec<String> {

@@ -282,7 +282,9 @@ impl EngineLoop {
         });
         let (transport, clock, back) = (self.transport.clone(), self.clock.clone(), self.back.clone());
         let telemetry = self.telemetry.service.clone();
-        self.telemetry.send_delay_seconds.set(delay(&self.engine, &sending, clock.now()));
+        if let Some(delay) = delay(&self.engine, &sending, clock.now()) {
+            self.telemetry.send_delay_seconds.set(delay);
+        }
         self.runtime.spawn(async move {
             // A semaphore is never closed, and without a permit nothing would be lost but the limit.
             let _turn = match &turns {
@@ -321,7 +323,7 @@ fn answer_of(reply: &Reply) -> &'static str {
     }
 }
 
-fn delay(engine: &Engine, sending: &Sending, now: Timestamp) -> f64 {
-    let created = engine.dispatch().delivery(&sending.delivery).map(|delivery| delivery.created_at);
-    created.map_or(0.0, |created| now.since(created).as_secs_f64())
+fn delay(engine: &Engine, sending: &Sending, now: Timestamp) -> Option<f64> {
+    let delivery = engine.dispatch().delivery(&sending.delivery)?;
+    Some(now.since(delivery.created_at).as_secs_f64())
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, hex};
 
 /// What the daemon proves itself with.
 pub(super) struct Keys {
@@ -22,7 +22,6 @@ pub(super) struct Keys {
 impl Keys {
     /// New ones. They guard nothing but servers on this machine that live for minutes.
     pub(super) fn new(now: Timestamp) -> Self {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         Self {
             slack_token: format!("xoxb-demo-{}", hex(&fresh("slack", now)[..12])),
             routing_key: hex(&fresh("pagerduty", now)[..16]),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{DeliveryId, Fingerprint, IntegrationId, Notification, Timestamp};
+use crate::model::{DeliveryId, Fingerprint, IntegrationId, Notification, Timestamp, hex};
 use crate::receiver::{Address, Handle};
 
 use super::Told;
@@ -201,11 +201,6 @@ pub fn backoff(id: &DeliveryId, attempts: u32, max: Duration) -> Duration {
     let digest = Sha256::digest(format!("{id} {attempts}"));
     let spread = u32::from(digest[0]);
     full * 4 / 5 + full * spread / (5 * 255)
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -13,11 +13,10 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alert, AlertStatus, DeliveryId, Fingerprint, IntegrationId, Labels, RelabelRule, Timestamp, relabel,
+    Alert, AlertStatus, DeliveryId, Fingerprint, IntegrationId, Labels, RelabelRule, Timestamp, hex, relabel,
 };
 use crate::receiver::{Alertmanager, FORWARD_ALERTS_MAX, ForwardedAlert, Outcome, Reply};
 
-use super::delivery::hex;
 use super::{Sending, backoff};
 
 /// After what time an unchanged alert is sent again, unless said otherwise.
@@ -165,11 +164,18 @@ impl Forward {
             }
         }
         self.spec = spec;
+        if self.queues.is_empty() {
+            // Nobody asks any more; whoever does later hears of what fires then.
+            self.known.clear();
+            self.timers.clear();
+        }
         for id in added {
             for (print, known) in &self.known {
                 let alert = forwarded(&self.spec, &known.alert, now);
-                if let (Some(alert), Some(queue)) = (alert, self.queues.get_mut(&id)) {
-                    queue.put(*print, alert);
+                if let (Some(alert), Some(queue)) = (alert, self.queues.get_mut(&id))
+                    && queue.put(*print, alert)
+                {
+                    *self.dropped.entry(id.clone()).or_default() += 1;
                 }
             }
         }
@@ -259,7 +265,12 @@ impl Forward {
     pub fn reply(&mut self, id: &DeliveryId, reply: &Reply, now: Timestamp) -> Option<(IntegrationId, Forwarded)> {
         let is_it = |queue: &Queue| queue.flight.as_ref().is_some_and(|flight| flight.id == *id);
         let (integration, queue) = self.queues.iter_mut().find(|(_, queue)| is_it(queue))?;
-        Some((integration.clone(), queue.reply(reply, self.spec.resend_delay, now)?))
+        let before = queue.dropped;
+        let came = queue.reply(reply, self.spec.resend_delay, now)?;
+        if queue.dropped > before {
+            *self.dropped.entry(integration.clone()).or_default() += queue.dropped - before;
+        }
+        Some((integration.clone(), came))
     }
 
     /// How many alerts were dropped since this was last asked, by Alertmanager.
@@ -371,9 +382,14 @@ impl Queue {
         let wait = backoff(&flight.id, self.failures, longest).max(after.unwrap_or_default());
         self.retry_at = Some(now + wait.min(longest));
         for (print, alert) in flight.alerts.into_iter().rev() {
-            if !self.waiting.contains_key(&print) && self.order.len() < QUEUE_ALERTS_MAX {
+            if self.waiting.contains_key(&print) {
+                continue;
+            }
+            if self.order.len() < QUEUE_ALERTS_MAX {
                 self.order.push_front(print);
                 self.waiting.insert(print, alert);
+            } else {
+                self.dropped += 1;
             }
         }
         Forwarded::Failed { why }

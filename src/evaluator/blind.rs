@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Labels, METRIC_NAME, TargetId, Timestamp};
-use crate::promql::{Expr, SelectorUse, selectors};
+use crate::promql::{Expr, ExprKind, SelectorUse, selectors};
 use crate::rule::{Instance, OnUnknown};
 use crate::store::{Origin, SelectorId, Store, TargetHistory};
 
@@ -22,6 +22,8 @@ pub(super) struct Sight {
     branches: Vec<Branch>,
     /// The rules whose series it reads, by number.
     upstream: Vec<usize>,
+    /// Whether something being absent makes it have a result, so that a presence proves as little as an absence.
+    asks_absence: bool,
 }
 
 /// The selectors of one expression.
@@ -76,12 +78,26 @@ impl fmt::Display for Trouble {
 }
 
 impl Sight {
-    /// Registers every selector of an expression.
-    pub(super) fn new(store: &mut Store, expr: &Expr) -> Self {
-        let uses = selectors(expr);
+    /// Registers every selector of an expression that is evaluated `behind` the present.
+    pub(super) fn new(store: &mut Store, expr: &Expr, behind: Duration) -> Self {
+        let mut uses = selectors(expr);
+        for it in &mut uses {
+            it.reach = it.reach.saturating_add(behind);
+            it.window = it.window.saturating_add(behind);
+        }
         let window = uses.iter().map(|selector| selector.window).max().unwrap_or_default();
         let selectors = uses.into_iter().map(|it| (store.register(&it.matchers, it.reach), it)).collect();
-        Self { branches: vec![Branch { selectors, window, ignored: Arc::from([]) }], upstream: Vec::new() }
+        let branches = vec![Branch { selectors, window, ignored: Arc::from([]) }];
+        Self { branches, upstream: Vec::new(), asks_absence: asks_absence(expr) }
+    }
+
+    /// The target because of which what is absent may only not have been seen yet, if the expression asks for what is
+    /// absent: it answers, but has not for as long as the expression looks back. One that does not answer is waited for by
+    /// nobody, since its series are absent indeed.
+    pub(super) fn too_early<'a>(&'a self, scene: Scene<'a>, at: Timestamp) -> Option<&'a TargetId> {
+        let mut unfilled = if self.asks_absence { Some(self.unfilled_targets(scene, at)) } else { None };
+        let found = unfilled.as_mut()?.find(|it| !it.is_lost(scene.store, at))?;
+        Some(&found.target.id)
     }
 
     /// What the expression selects itself.
@@ -221,7 +237,7 @@ impl Unfilled<'_> {
 /// Since when the samples that a selector wants of a target are there without a gap.
 struct Run {
     since: Option<Timestamp>,
-    /// Whether no scrape has come since they are kept.
+    /// Whether no scrape that could bring them has come since they are kept.
     is_awaited: bool,
 }
 
@@ -229,7 +245,9 @@ impl Run {
     fn new(history: Option<&TargetHistory>, selector: &SelectorUse, kept_since: Option<Timestamp>) -> Self {
         let start = |it: &TargetHistory| if asks_about_scrapes(selector) { Some(it.first_at) } else { it.first_ok_at };
         let since = history.and_then(start).map(|start| kept_since.map_or(start, |kept| kept.max(start)));
-        let is_awaited = kept_since.is_some_and(|kept| history.is_none_or(|it| it.last_at < kept));
+        // A scrape that failed brought nothing, but what we write about the target ourselves.
+        let last = |it: &TargetHistory| if asks_about_scrapes(selector) { Some(it.last_at) } else { it.last_ok_at };
+        let is_awaited = kept_since.is_some_and(|kept| history.and_then(last).is_none_or(|last| last < kept));
         Self { since, is_awaited }
     }
 }
@@ -239,6 +257,12 @@ fn agrees(series: &Labels, element: &Labels, ignored: &[String]) -> bool {
         return series.agrees_with(element);
     }
     series.filter(|name| !ignored.iter().any(|it| it == name)).agrees_with(element)
+}
+
+/// Whether an expression has a result because something is absent.
+fn asks_absence(expr: &Expr) -> bool {
+    let is_absent = matches!(&expr.kind, ExprKind::Call(call) if matches!(call.name(), "absent" | "absent_over_time"));
+    is_absent || expr.children().into_iter().any(asks_absence)
 }
 
 /// Whether a selector could select a series of this target, judged by the labels that all its series have.

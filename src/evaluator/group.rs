@@ -84,9 +84,11 @@ impl Group {
     /// A group that was never evaluated, its selectors registered. Rules are numbered from `number` on.
     pub(super) fn new(mut spec: RuleGroup, store: &mut Store, number: usize) -> Self {
         let rules = std::mem::take(&mut spec.rules);
-        let is_embedded = spec.source.is_embedded();
-        let rules =
-            rules.into_iter().zip(number..).map(|(rule, number)| Standing::new(rule, number, is_embedded, store));
+        let (is_embedded, query_offset) = (spec.source.is_embedded(), spec.query_offset);
+        let rules = rules
+            .into_iter()
+            .zip(number..)
+            .map(|(rule, number)| Standing::new(rule, number, is_embedded, query_offset, store));
         let rules = rules.collect();
         Self { spec, rules, scheduled_at: None, evaluated_at: None, took: Duration::ZERO, round: None }
     }
@@ -154,7 +156,10 @@ impl Group {
         for rule in &mut self.rules {
             let started = (around.elapsed)();
             let query_at = at - self.spec.query_offset;
-            let result = evaluate(rule.rule.expr(), around.store, query_at).map_err(RuleError::from);
+            let result = match rule.sight.too_early(around.scene(), at) {
+                Some(target) => Err(RuleError::TooEarly(target.clone())),
+                None => evaluate(rule.rule.expr(), around.store, query_at).map_err(RuleError::from),
+            };
             rule.take(result, &self.spec, around, at, changes, &mut report);
             rule.took = (around.elapsed)().saturating_sub(started);
         }
@@ -182,10 +187,10 @@ impl Group {
 
 impl Standing {
     /// A rule that was never evaluated. Its selectors are registered when the store is to answer them.
-    fn new(rule: Rule, number: usize, is_embedded: bool, store: &mut Store) -> Self {
-        let sight = if is_embedded { Sight::new(store, rule.expr()) } else { Sight::default() };
+    fn new(rule: Rule, number: usize, is_embedded: bool, query_offset: Duration, store: &mut Store) -> Self {
+        let sight = if is_embedded { Sight::new(store, rule.expr(), query_offset) } else { Sight::default() };
         if let (true, Rule::Alert(alert)) = (is_embedded, &rule) {
-            queries::keep(store, alert);
+            queries::keep(store, alert, query_offset);
         }
         let timing = match &rule {
             Rule::Alert(alert) => alert.timing(),
@@ -222,11 +227,14 @@ impl Standing {
     ) {
         let stamp = at - group.query_offset;
         let rule = self.rule.clone();
+        let mut is_whole = true;
         let error = match &*rule {
             Rule::Alert(rule) => {
                 let error = self.take_alerts(rule, result, group, around, at, changes);
                 if error.is_none() || !around.is_strict {
-                    report.samples += self.write_alerts(around.store, stamp);
+                    let (written, is_stored) = self.write_alerts(around.store, stamp);
+                    report.samples += written;
+                    is_whole = is_stored;
                 }
                 self.note_unknown(group, around, error.as_ref(), at);
                 error
@@ -240,7 +248,7 @@ impl Standing {
             },
         };
         if let Some(health) = around.healths.get_mut(self.number) {
-            *health = Health { is_failing: error.is_some(), is_evaluated: true };
+            *health = Health { is_failing: error.is_some() || !is_whole, is_evaluated: true };
         }
         self.evaluated_at = Some(at);
         let error = error.map(|error| error.to_string());
@@ -294,17 +302,18 @@ impl Standing {
     }
 
     /// Writes the series that tell of the alerts, if anyone wants them, and ends those of alerts that are no more or have
-    /// another state. What cannot be measured is still what it was.
-    fn write_alerts(&mut self, store: &mut Store, stamp: Timestamp) -> usize {
+    /// another state. What cannot be measured is still what it was. Returns how many there are, and whether all were stored.
+    fn write_alerts(&mut self, store: &mut Store, stamp: Timestamp) -> (usize, bool) {
         if self.instances.iter().len() == 0 && self.outputs.is_empty() {
-            return 0;
+            return (0, true);
         }
         let is_wanted = store.may_want(ALERTS) || store.may_want(ALERTS_FOR_STATE);
         let series: Vec<_> = if is_wanted { self.instances.iter().flat_map(series_of).collect() } else { Vec::new() };
         let count = series.len();
-        // That an alert is not told of because there is no room must not keep it from being told.
-        let _ = self.write(series, store, stamp);
-        count
+        // That there is no room for it must not keep an alert from being told: the rule does not fail, only for those that
+        // read its series.
+        let is_stored = self.write(series, store, stamp).is_ok();
+        (count, is_stored)
     }
 
     fn take_record(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::{Alert, AlertStatus, Labels, RuleId, TargetId, Timestamp};
 use crate::promql::{Value, evaluate};
-use crate::rule::{AnnotateContext, InstanceRow, Transition};
+use crate::rule::{AnnotateContext, InstanceRow, RuleError, Transition};
 use crate::store::{Limits, Retain, Store};
 
 use super::blind::{Health, Scene, Sight};
@@ -93,7 +93,11 @@ impl Evaluator {
             self.groups.push(group);
         }
         let measure = |measure: Measure, store: &mut Store| {
-            let sight = if measure.source.is_embedded() { Sight::new(store, &measure.expr) } else { Sight::default() };
+            let sight = if measure.source.is_embedded() {
+                Sight::new(store, &measure.expr, Duration::ZERO)
+            } else {
+                Sight::default()
+            };
             (measure, sight)
         };
         self.measures = spec.measures.into_iter().map(|it| measure(it, &mut self.store)).collect();
@@ -225,7 +229,10 @@ impl Evaluator {
             Ok(_) if sight.has_failing_upstream(scene) => {
                 Err("a rule whose series the condition reads fails or has not been evaluated yet".to_owned())
             }
-            Ok(value) => elements_of(value),
+            Ok(value) => match sight.too_early(scene, at) {
+                Some(target) => Err(RuleError::TooEarly(target.clone()).to_string()),
+                None => elements_of(value),
+            },
             Err(error) => Err(error.to_string()),
         };
         let key_of = |labels: Labels| labels.filter(|name| measure.key.iter().any(|key| key == name));

@@ -1,6 +1,7 @@
 //! The queries in the texts of rules: kept from the beginning, and answered from the store at the time of evaluation.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::model::{Labels, Timestamp};
 use crate::promql::{self, Value, evaluate};
@@ -16,9 +17,9 @@ fn written(rule: &AlertRule) -> BTreeSet<&str> {
 }
 
 /// Has the store keep what the texts of a rule ask for. A query that cannot be read fails when it is asked.
-pub(super) fn keep(store: &mut Store, rule: &AlertRule) {
+pub(super) fn keep(store: &mut Store, rule: &AlertRule, behind: Duration) {
     for expr in written(rule).into_iter().filter_map(|query| promql::parse(query).ok()) {
-        Sight::new(store, &expr);
+        Sight::new(store, &expr, behind);
     }
 }
 
@@ -71,7 +72,7 @@ mod tests {
             annotations: vec![("text".to_owned(), Template::parse(text).unwrap())],
         };
         let (mut store, at) = (Store::new(), Timestamp::from_millis(60_000));
-        keep(&mut store, &rule);
+        keep(&mut store, &rule, Duration::ZERO);
         for (job, value) in [("a", 1.0), ("b", 2.0)] {
             let labels = Labels::from_pairs([("__name__", "m"), ("job", job)]);
             if let Some(id) = store.series_for(&labels, &Origin::Scraped(TargetId::new("t"))) {

@@ -46,7 +46,7 @@ impl Evaluator {
         // A query about the past looks back further than one about now, which is when the newest samples were written.
         let newest = self.intakes.values().filter_map(|intake| intake.last.as_ref()).map(|(at, _, _)| *at).max();
         let behind = newest.map_or(Duration::ZERO, |newest| newest.since(at));
-        let asked = if behind > NOW_SLACK { selector.reach + behind } else { selector.reach };
+        let asked = if behind > NOW_SLACK { selector.reach.saturating_add(behind) } else { selector.reach };
         (asked > kept).then(|| {
             let (asked, kept) = (format_duration(asked), format_duration(kept));
             format!("`{text}` is asked for {asked} back, and may be kept for no more than {kept}")

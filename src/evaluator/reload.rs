@@ -150,6 +150,7 @@ impl Standing {
         if *self.rule == *before.rule {
             self.error = before.error;
             self.warnings = before.warnings;
+            self.answers = before.answers;
             self.evaluated_at = before.evaluated_at;
             self.took = before.took;
         }

@@ -113,13 +113,15 @@ impl Wiring {
             }
             let (branch, set) = &self.branches[rule];
             ignored.extend(set.iter().cloned());
-            let further = self.reads[rule].iter().map(|(next, further)| (*next, window + *further, ignored.clone()));
+            let further = self.reads[rule]
+                .iter()
+                .map(|(next, further)| (*next, window.saturating_add(*further), ignored.clone()));
             open.extend(further);
             let (selectors, own) = match branch {
                 Some(branch) => (branch.selectors.clone(), branch.window),
                 None => ([].into(), Duration::ZERO),
             };
-            sight.see_through(rule, Branch { selectors, window: window + own, ignored: ignored.into() });
+            sight.see_through(rule, Branch { selectors, window: window.saturating_add(own), ignored: ignored.into() });
         }
     }
 

@@ -201,11 +201,6 @@ impl IntegrationId {
         let own = text.split_once(FORMER).map_or(text.as_str(), |(own, _)| own);
         Self { slot: Slot::Named(format!("{own}{FORMER}{mark}").into()), ..self.clone() }
     }
-
-    /// Whether this names a place that an integration had before.
-    pub fn is_former(&self) -> bool {
-        matches!(&self.slot, Slot::Named(name) if name.contains(FORMER))
-    }
 }
 
 impl fmt::Display for IntegrationId {

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::hex;
+
 /// The text of a secret. It is written to the state file, which is for its owner alone, and shown nowhere.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -24,7 +26,7 @@ impl SecretText {
     /// A few digits that tell it from others and say nothing about it.
     pub fn mark(&self) -> String {
         let digest = Sha256::digest(format!("atalaya {}", self.0));
-        digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest[..4])
     }
 }
 

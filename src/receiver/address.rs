@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Endpoint, Handle, PagerDuty, PagerDutyTexts, Receiver, Slack, SlackHook, SlackTexts, Text, Webhook};
-use crate::model::{ClientName, SecretName};
+use crate::model::{ClientName, SecretName, hex};
 
 /// A place and how to reach it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl Address {
             Destination::Slack { api_url, channel, .. } => format!("slack {api_url} {channel}"),
             other => format!("{other:?}"),
         };
-        Sha256::digest(text)[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(text)[..4])
     }
 
     /// A receiver that reaches the place and says what it has to say in our own words.

@@ -14,7 +14,7 @@ use super::{
     BodySecret, BodySecretValue, Endpoint, Handle, HttpRequest, Method, Outcome, RenderContext, Rendered, Reply,
     Request,
 };
-use crate::model::{Alert, AlertStatus, ClientName, Notification, SecretName, SecretText};
+use crate::model::{Alert, AlertStatus, ClientName, Notification, SecretName, SecretText, hex};
 
 /// A whole event, in bytes. PagerDuty says 512 KB; read as the smaller of its meanings.
 pub(super) const EVENT_BYTES_MAX: usize = 512_000;
@@ -110,7 +110,7 @@ pub(super) fn presumed_handle(note: &Notification, reply: &Reply) -> Option<Hand
 
 /// Alertmanager's: the hash of the group's key, so that both daemons would write to the same alert.
 fn dedup_key(group_key: &str) -> String {
-    Sha256::digest(group_key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(group_key.as_bytes()))
 }
 
 fn trigger(

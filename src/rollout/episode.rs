@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alert, Fingerprint, IntegrationId, Labels, RollbackId, RollbackNotification, RollbackOutcome, Timestamp,
+    Alert, Fingerprint, IntegrationId, Labels, RollbackId, RollbackNotification, RollbackOutcome, Timestamp, hex,
 };
 use crate::promql::Expr;
 
@@ -102,7 +102,7 @@ impl Episode {
         let seen = self.firing.iter().filter(|(print, _)| !unknown.contains(print)).map(|(_, alert)| alert);
         let alert = seen.min_by_key(|alert| (alert.starts_at, alert.labels.clone()))?.clone();
         let digest = Sha256::digest(format!("{} {}", self.key, self.started_at.millis()));
-        let hash: String = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&digest[..6]);
         let id = RollbackId::new(format!("rb_{}_{hash}", self.started_at.millis()));
         self.claim = Some(Claim { id: id.clone(), at: now, alert: alert.clone(), outcome: RollbackOutcome::Sending });
         Some(RollbackNotification {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ALERT_NAME, Labels, SourceName, Timestamp};
+use crate::model::{ALERT_NAME, Labels, SourceName, TargetId, Timestamp};
 use crate::promql::{EvalError, Value};
 use crate::template::{QueryHost, TemplateData};
 
@@ -33,6 +33,9 @@ pub enum RuleError {
         /// `alerts` or `series`.
         what: &'static str,
     },
+    /// It asks for what is absent, and that has not been looked at for long enough.
+    #[error("an absence cannot be told yet: `{0}` has not been scraped for as long as the rule looks back")]
+    TooEarly(TargetId),
     /// The source could not answer.
     #[error("{0}")]
     Source(String),

@@ -36,11 +36,14 @@ pub struct TargetHistory {
     pub first_at: Timestamp,
     /// The first scrape of this run that succeeded; samples of the target go back no further, or are from before a gap.
     pub first_ok_at: Option<Timestamp>,
+    /// The last scrape of this run that succeeded.
+    pub last_ok_at: Option<Timestamp>,
 }
 
 impl TargetHistory {
     pub(super) fn new(at: Timestamp, ok: bool, next_by: Timestamp) -> Self {
-        Self { last_at: at, last_ok: ok, next_by, first_at: at, first_ok_at: ok.then_some(at) }
+        let ok_at = ok.then_some(at);
+        Self { last_at: at, last_ok: ok, next_by, first_at: at, first_ok_at: ok_at, last_ok_at: ok_at }
     }
 
     /// Takes in a scrape. After a gap the run of scrapes begins anew, as after a start.
@@ -49,7 +52,8 @@ impl TargetHistory {
             *self = Self::new(at, ok, next_by);
         } else {
             (self.last_at, self.last_ok, self.next_by) = (at, ok, next_by);
-            self.first_ok_at = self.first_ok_at.or(ok.then_some(at));
+            let ok_at = ok.then_some(at);
+            (self.first_ok_at, self.last_ok_at) = (self.first_ok_at.or(ok_at), ok_at.or(self.last_ok_at));
         }
     }
 

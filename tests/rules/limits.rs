@@ -118,3 +118,23 @@ fn a_recording_rule_for_which_there_is_no_room_fails() {
     assert!(error.starts_with("1 new series were refused because the store is full"), "{error}");
     assert_eq!(world.query("a").len(), 1);
 }
+
+#[test]
+fn an_alert_whose_series_is_refused_is_no_good_news_for_who_reads_it() {
+    let mut slow = alert("A", "heat > 3");
+    slow.hold = seconds(30);
+    let reads = alert("B", "ALERTS{alertname=\"A\"}");
+    let groups = vec![group("g", vec![Rule::Alert(slow), Rule::Alert(reads)])];
+    // Room for the target's series and for the alert that is pending, and no more.
+    let mut limited = spec(groups);
+    limited.series_max = Some(2);
+    let mut world = World::new(limited);
+    world.show("t", "heat 4");
+    world.run_to(30);
+    assert_eq!(world.states().len(), 2, "{:?}", world.states());
+    world.told();
+    world.run_to(60);
+    let told = world.told();
+    assert!(!told.iter().any(|line| line.contains("resolved B")), "{told:?}");
+    assert_eq!(world.rule("A").error, None);
+}

@@ -199,3 +199,29 @@ fn an_offset_moves_the_query_and_the_stamp_but_not_the_life_of_alerts() {
     assert_eq!(world.told(), ["01:45 firing A{job=t}"]);
     assert_eq!(world.rule("A").instances[0].state.active_at(), at(105));
 }
+
+#[test]
+fn a_moment_that_does_not_move_is_seen_through_to() {
+    let rules = vec![record("a", "rate(x[5m])"), Rule::Alert(alert("A", "a @ 30 > 1"))];
+    let mut world = World::new(spec(vec![group("g", rules)]));
+    world.show("t", "x 1");
+    world.run_to(60);
+    assert_eq!(world.rule("A").error, None);
+}
+
+#[test]
+fn a_rule_that_looks_behind_finds_what_it_looks_for() {
+    let mut behind = group("g", vec![Rule::Alert(alert("A", "heat > 3"))]);
+    behind.query_offset = seconds(600);
+    let mut world = World::new(spec(vec![behind.clone()]));
+    world.show("t", "heat 4");
+    world.run_to(660);
+    assert_eq!(world.told(), ["10:15 firing A{job=t}"]);
+    world.show("t", "heat 1");
+    world.run_to(700);
+    // After a start the store knows nothing yet of the time that is asked about.
+    world.restart(spec(vec![behind]));
+    world.run_to(1200);
+    assert_eq!(world.told(), [""; 0]);
+    assert!(world.states()[0].starts_with("A{job=t} firing unknown"), "{:?}", world.states());
+}

@@ -209,3 +209,20 @@ fn targets_that_stay_keep_their_series_and_those_that_go_end() {
     world.run_to(375);
     assert_eq!(world.query("heat"), ["heat{job=\"c\"} 2"]);
 }
+
+#[test]
+fn an_outage_is_no_good_news_for_a_rule_that_was_edited_meanwhile() {
+    let mut world = World::new(spec(vec![group("g", vec![hot("heat > 3", 0)])]));
+    world.show("t", "heat 4");
+    world.run_to(60);
+    assert_eq!(world.told(), ["00:15 firing Hot{job=t}"]);
+    world.lose("t");
+    world.run_to(75);
+    world.reload(spec(vec![group("g", vec![hot("warmth > 3", 0)])]));
+    world.run_to(240);
+    assert_eq!(world.told(), [""; 0]);
+    assert!(world.states()[0].starts_with("Hot{job=t} firing unknown"), "{:?}", world.states());
+    world.show("t", "warmth 1");
+    world.run_to(255);
+    assert_eq!(world.told(), ["04:15 resolved Hot{job=t}"]);
+}

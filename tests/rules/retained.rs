@@ -4,7 +4,7 @@ use atalaya::model::Matcher;
 use atalaya::rule::Rule;
 use atalaya::store::Retain;
 
-use super::world::{World, alert, group, spec};
+use super::world::{World, alert, at, group, parse, spec};
 
 fn world(retain: Retain) -> World {
     let rules = vec![Rule::Alert(alert("A", "rate(requests{code=\"500\"}[10m]) > 1 and heat > 3"))];
@@ -49,7 +49,17 @@ fn a_query_names_what_is_not_kept() {
 #[test]
 fn a_query_about_the_past_reaches_further_back() {
     let world = world(Retain::All);
-    let expr = super::world::parse("other");
-    let queried = world.evaluator.query(&expr, super::world::at(-600)).unwrap();
+    let expr = parse("other");
+    let queried = world.evaluator.query(&expr, at(-600)).unwrap();
     assert_eq!(queried.warnings, ["`other` is asked for 16m back, and may be kept for no more than 5m"]);
+}
+
+#[test]
+fn a_moment_that_does_not_move_is_asked_for_without_end() {
+    let mut world = World::new(spec(vec![group("g", vec![Rule::Alert(alert("A", "heat > 3"))])]));
+    world.show("t", "heat 4");
+    world.run_to(600);
+    // Asked about the past, which lies further back than anything is kept.
+    let past = world.evaluator.query(&parse("heat @ 60"), at(15)).expect("it has a value");
+    assert_eq!(past.warnings.len(), 1, "{:?}", past.warnings);
 }

@@ -3,7 +3,7 @@
 use atalaya::evaluator::ALERT_UNKNOWN;
 use atalaya::rule::{OnUnknown, Rule, RuleGroup};
 
-use super::world::{World, alert, group, seconds, spec, templates};
+use super::world::{World, alert, at, group, seconds, spec, templates};
 
 fn hot(on_unknown: OnUnknown) -> RuleGroup {
     let mut rule = alert("Hot", "heat > 3");
@@ -109,4 +109,28 @@ fn a_start_alone_resolves_nothing_even_then() {
     world.lose("t");
     world.run_to(45);
     assert_eq!(world.told(), ["00:45 resolved Hot{job=t,severity=page,team=a}"]);
+}
+
+#[test]
+fn what_is_absent_is_told_once_it_was_looked_for() {
+    let rules = || {
+        let rate = alert("Rate", "absent(rate(heat[30s]))");
+        vec![Rule::Alert(alert("Gone", "absent(heat)")), Rule::Alert(rate)]
+    };
+    let mut world = World::new(spec(vec![group("g", rules())]));
+    // Before the first scrape nothing is known.
+    let transitions = world.evaluator.tick(at(1));
+    assert_eq!((transitions.changes.len(), transitions.groups[0].failed), (0, 2));
+    world.show("t", "heat 4");
+    world.run_to(120);
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!((world.rule("Gone").error, world.rule("Rate").error), (None, None));
+    world.show("t", "");
+    world.run_to(135);
+    assert_eq!(world.told(), ["02:15 firing Gone{}", "02:15 firing Rate{}"]);
+    // A target that never answers is absent indeed.
+    let mut world = World::new(spec(vec![group("g", rules())]));
+    world.lose("t");
+    world.run_to(15);
+    assert_eq!(world.told(), ["00:15 firing Gone{}", "00:15 firing Rate{}"]);
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::evaluator::{GroupView, RuleHealth, RuleKind, RuleView};
-use crate::model::{Labels, Matcher, Timestamp};
+use crate::model::{Labels, Matcher, Timestamp, hex};
 use crate::rule::{Instance, InstanceState};
 use crate::web::{Web, WebRequest};
 
@@ -217,7 +217,7 @@ fn listed(mut groups: Vec<GroupView>, filter: &Filter, page: &Page) -> Result<Ru
 /// Names a group without showing its name.
 fn token_of(group: &GroupView) -> String {
     let digest = Sha256::digest(format!("{};{}", group.file, group.name));
-    digest[..20].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..20])
 }
 
 fn shown(group: &GroupView, filter: &Filter) -> Group {
