@@ -48,11 +48,6 @@ impl NotificationTemplate {
         &self.source
     }
 
-    /// Whether there is no action in it, so that it expands to the same text whatever the data.
-    pub fn is_constant(&self) -> bool {
-        self.program.is_constant()
-    }
-
     /// The text for this data.
     pub fn expand(&self, data: &NotificationData<'_>) -> Result<String, ExpandError> {
         let route_labels: Vec<(String, Arc<Body>, Arc<Bodies>)> = data

@@ -49,7 +49,16 @@ impl Program {
 
     /// Whether there is no action in it.
     pub(super) fn is_constant(&self) -> bool {
-        self.main.nodes.iter().all(|node| matches!(node, Node::Text(_)))
+        self.constant().is_some()
+    }
+
+    /// Its text, if there is no action in it.
+    pub(super) fn constant(&self) -> Option<String> {
+        let text = |node: &Node| match node {
+            Node::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        self.main.nodes.iter().map(text).collect()
     }
 
     pub(super) fn expand(&self, world: World<'_>, root: Value, given: &[Value]) -> Result<String, ExpandError> {

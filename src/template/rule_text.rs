@@ -148,6 +148,10 @@ impl Template {
 
     /// The text for this data.
     pub fn expand(&self, data: &TemplateData<'_>, host: &dyn QueryHost) -> Result<String, ExpandError> {
+        // Most labels say the same of everyone.
+        if let Some(text) = self.program.constant() {
+            return Ok(text);
+        }
         let world = World {
             now: data.now,
             external_url: data.external_url,
