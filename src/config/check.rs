@@ -5,7 +5,7 @@ use crate::model::{Compat, Problems};
 
 use super::place::{Sheet, Spot};
 use super::raw::RawMain;
-use super::rule_options::{RuleOptions, Sources};
+use super::rule_options::RuleOptions;
 use super::secret::SecretList;
 use super::value::word;
 use super::{Config, RawConfig, alerting, global, lint, receivers, route, rules, scrape, source, store};
@@ -62,11 +62,7 @@ impl RawConfig {
         let state_dir = global::state(&mut sheet, &main.state.clone().unwrap_or_default(), &directory);
         let store = store::store(&mut sheet, &main.store.clone().unwrap_or_default());
         let raw_options = main.rule_options.as_deref().unwrap_or_default();
-        let asked = Sources {
-            names: sources.apis.iter().map(|api| api.name.to_string()).collect(),
-            default: sources.default.clone(),
-        };
-        let options = RuleOptions::check(&mut sheet, raw_options, &asked, &directory);
+        let options = RuleOptions::check(&mut sheet, raw_options, &sources, &directory);
         if is_readable && !is_rules_only {
             whole(&mut sheet, &main);
         }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use url::Url;
-
 use crate::model::{ClientName, Labels};
 use crate::source::{
     ADDRESS, Discovery, DnsDiscovery, DnsRecord, FileDiscovery, FilePatternError, HttpDiscovery, TargetGroup,
@@ -16,7 +14,7 @@ use super::http::{client, http_settings};
 use super::place::{Sheet, Spanned};
 use super::raw::{RawDnsDiscovery, RawFileDiscovery, RawHttpDiscovery, RawScrapeConfig, RawStaticConfig};
 use super::secret::SecretList;
-use super::value::{http_url, labels, positive_duration};
+use super::value::{labels, open_url, positive_duration};
 
 /// How often files are read although they do not seem to have changed, URLs are asked and names are looked up, unless the
 /// configuration says otherwise.
@@ -130,7 +128,7 @@ fn http(
     let interval = positive_duration(sheet, &format!("{path}.refresh_interval"), raw.refresh_interval.as_ref());
     let client = client(sheet, path, &http_settings!(raw), secrets, clients);
     let url = match &raw.url {
-        Some(text) => http_url(sheet, &format!("{path}.url"), text).and_then(|url| Url::parse(&url).ok()),
+        Some(text) => open_url(sheet, &format!("{path}.url"), text, "basic_auth"),
         None => {
             sheet.note(spanned, path, "there is no `url`");
             None

@@ -17,7 +17,7 @@ use super::raw::{
     Named, Pairs, RawAuthorization, RawBasicAuth, RawHttpConfig, RawHttpHeader, RawOAuth2, RawTlsConfig, Text,
 };
 use super::secret::{SecretList, Setting, inline_source, source};
-use super::value::{http_url, path_of};
+use super::value::{has_login, open_url, path_of};
 
 /// Headers that we set ourselves, as Prometheus has them.
 const OUR_HEADERS: [&str; 17] = [
@@ -198,7 +198,7 @@ fn oauth2(
         sheet.note_unseen(owner, path, "there is no `client_id`");
     }
     let token_url = match &raw.token_url {
-        Some(text) => http_url(sheet, &format!("{path}.token_url"), text),
+        Some(text) => open_url(sheet, &format!("{path}.token_url"), text, "client_secret").map(|_| text.value.clone()),
         None => {
             sheet.note_unseen(owner, path, "there is no `token_url`");
             None
@@ -471,7 +471,7 @@ fn proxy_url(sheet: &mut Sheet, path: &str, text: &Text, secrets: &mut SecretLis
     let place = setting.full_path();
     match url::Url::parse(url) {
         Ok(parsed) if parsed.scheme() == "http" || parsed.scheme() == "https" => {
-            if parsed.username().is_empty() && parsed.password().is_none() {
+            if !has_login(&parsed) {
                 return Some(Part::Plain(url.clone()));
             }
             return Some(Part::Secret(secrets.keep(setting, source)));

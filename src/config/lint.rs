@@ -9,7 +9,6 @@ use crate::promql::LOOKBACK;
 use crate::rule::{Rule, RuleGroup};
 
 use super::Config;
-use super::global::INTERVAL;
 use super::lint_expression::{missing_le, short_rate};
 use super::place::{Sheet, Spot};
 use super::raw::{RawGroup, RawMain, RawRoute, RawRule, Text};
@@ -322,10 +321,7 @@ fn histogram_without_le(checked: &Checked<'_>, found: &mut Vec<Found>) {
 
 fn rate_too_short(checked: &Checked<'_>, found: &mut Vec<Found>) {
     // Jobs may differ, and a selector does not say whose series it means: only what is too short for all is told.
-    let of = |text: &Option<Text>| text.as_ref().and_then(|text| parse_duration(&text.value).ok());
-    let global = checked.main.global.as_ref().and_then(|global| of(&global.scrape_interval)).unwrap_or(INTERVAL);
-    let jobs = checked.main.scrape_configs.iter().flatten();
-    let Some(interval) = jobs.map(|job| of(&job.value.scrape_interval).unwrap_or(global)).min() else { return };
+    let Some(interval) = checked.config.scrape.iter().map(|job| job.interval).min() else { return };
     for at in checked.rules().filter(|at| at.group.source.is_embedded()) {
         for (span, window) in short_rate(at.rule.expr(), interval * 2) {
             let what = format!(

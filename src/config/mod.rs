@@ -14,6 +14,8 @@ mod files;
 mod reader;
 mod tree;
 
+mod secrecy;
+
 mod explain;
 mod hint;
 mod place;

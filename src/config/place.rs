@@ -7,9 +7,9 @@ use crate::model::{Place, Problem};
 use crate::template::Library;
 
 use super::explain::instead_of;
-use super::hint::nearest;
 use super::reader::{Read, Reader, field};
 use super::scalar;
+use super::secrecy::{holds_secret, means_secret};
 use super::tree::{Tree, grow};
 
 /// The largest file that is read; rule files of whole companies are far smaller.
@@ -123,9 +123,22 @@ impl Sheet {
         }
         let mut tree = grow(&self.text);
         for fault in std::mem::take(&mut tree.faults) {
-            self.note(fault.spot, "", fault.what).hint = fault.hint;
+            let is_secret = self.is_below_secret(fault.spot.line);
+            let problem = match is_secret {
+                true => self.note_unseen(fault.spot, "", fault.what),
+                false => self.note(fault.spot, "", fault.what),
+            };
+            problem.hint = fault.hint;
         }
         tree
+    }
+
+    /// Whether a line goes on with what a line above begins, and that holds a secret.
+    fn is_below_secret(&self, number: u32) -> bool {
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let own = indent(self.line(number));
+        let mut above = (1..number).rev().map(|number| self.line(number)).filter(|line| !line.trim().is_empty());
+        above.find(|line| indent(line) < own).is_some_and(holds_secret)
     }
 
     /// Reads what the text holds; what hinders that is noted. Only a text that is not YAML gives nothing.
@@ -170,7 +183,7 @@ impl Sheet {
 
     /// Whether a setting of this name may hold a secret.
     pub(super) fn may_be_secret(name: &str) -> bool {
-        SECRET_SETTINGS.iter().any(|secret| name.ends_with(secret)) || nearest(name, SECRET_NAMES).is_some()
+        means_secret(name)
     }
 
     /// Notes a problem and shows its line.
@@ -299,83 +312,9 @@ fn mark(line: &str, spot: Spot) -> String {
     format!("  {number} | {line}\n  {} | {indent}{mark}", " ".repeat(number.len()))
 }
 
-/// Settings whose values are not to be shown, by the end of their names.
-const SECRET_SETTINGS: [&str; 9] = [
-    "token",
-    "secret",
-    "secrets",
-    "password",
-    "routing_key",
-    "service_key",
-    "api_key",
-    "credentials",
-    "proxy_connect_header",
-];
-/// Settings whose values are not to be shown even when their names are misspelt.
-const SECRET_NAMES: [&str; 8] =
-    ["bot_token", "app_token", "secret", "password", "routing_key", "service_key", "api_key", "credentials"];
-/// What secrets look like by themselves.
-const SECRET_LOOKS: [&str; 6] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/services/", "PRIVATE KEY"];
-
-/// Whether a line of YAML holds a secret as such, rather than the name of its variable or file.
-fn holds_secret(line: &str) -> bool {
-    let set_here = |name: &str| {
-        line.match_indices(name).any(|(at, _)| {
-            let value = line[at + name.len()..].trim_start_matches(['"', '\'']).trim_start();
-            value.strip_prefix(':').is_some_and(|value| {
-                let value = value.trim_start().trim_start_matches(['"', '\'']);
-                !value.is_empty() && !value.starts_with("${") && !value.starts_with('#')
-            })
-        })
-    };
-    // However it is written: without the space, without the colon, with a slip. Of `${NAME}` the `$` is left.
-    let meant_here = |piece: &str| {
-        let piece = piece.trim_start_matches([' ', '\t', '-', '?', '"', '\'']);
-        let end = piece.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(piece.len());
-        let value = piece[end..].trim_start_matches([' ', '\t', '"', '\'', ':', '=']);
-        nearest(&piece[..end], SECRET_NAMES).is_some()
-            && !matches!(value.trim_end(), "" | "}" | "]" | "$")
-            && !value.starts_with('#')
-    };
-    let has_password = line.split("://").skip(1).any(|rest| {
-        let authority = rest.split(['/', ' ', '"', '\'']).next().unwrap_or_default();
-        authority.contains('@')
-    });
-    has_password
-        || SECRET_LOOKS.iter().any(|look| line.contains(look))
-        || SECRET_SETTINGS.into_iter().any(set_here)
-        || line.split([',', '{', '[']).any(meant_here)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shows_no_secret() {
-        let check = |line: &str, want: bool| assert_eq!(holds_secret(line), want, "{line}");
-        check("    bot_token: hunter2", true);
-        check("    'bot_token' : hunter2", true);
-        check("  - {url: 'http://x', secret: \"hunter2\", whlie: up}", true);
-        check("    routing_key: 0123456789abcdef", true);
-        check("      whsec_c2VjcmV0", true);
-        check("    bot_tokn:hunter2", true);
-        check("  - {http_headers: {X-Key: {secrets: [hunter2]}}, timeout: 5}", true);
-        check("  key: '-----BEGIN PRIVATE KEY-----'", true);
-        check("    bot_token hunter2", true);
-        check("  - {channel: a, 'bot_tokn': \"hunter2}", true);
-        check("    bot_tokn:", false);
-        check("    bot_tokn: '${SLACK_BOT_TOKEN}'", false);
-        check("    routing_key_file: /run/secrets/key", false);
-        check("    url: https://user:hunter2@example.com/", true);
-        check("    slack_api_url: https://hooks.slack.com/services/T0/B0/x", true);
-        check("    bot_token: ${SLACK_BOT_TOKEN}", false);
-        check("    bot_token: '${SLACK_BOT_TOKEN}'", false);
-        check("    bot_token_file: /run/secrets/token", false);
-        check("    secret:", false);
-        check("    expr: sum by (token) (up)", false);
-        check("    url: https://example.com/a@b", false);
-    }
 
     #[test]
     fn of_a_setting_that_is_none_the_name_is_shown() {

@@ -18,7 +18,7 @@ use super::raw::{RawGlobal, RawHttpConfig, RawReceiver, RawWebhook, Text};
 use super::rollback::rollback;
 use super::secret::{SecretList, Setting, source};
 use super::slack::is_hook;
-use super::value::{positive_duration, secret_url};
+use super::value::{has_login, positive_duration, secret_url};
 
 /// How long an attempt may take, unless an integration says otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -200,7 +200,7 @@ pub(super) fn endpoint(sheet: &mut Sheet, setting: Setting<'_>, secrets: &mut Se
     let source = source(sheet, setting, secrets.directory)?;
     if let (SecretSource::Inline(_), Some(text)) = (&source, setting.inline) {
         let url = secret_url(sheet, &setting.full_path(), text)?;
-        let has_password = Url::parse(&url).is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+        let has_password = Url::parse(&url).is_ok_and(|url| has_login(&url));
         if !has_password {
             return Some(Endpoint::Plain(url));
         }

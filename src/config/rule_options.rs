@@ -11,19 +11,8 @@ use super::files::{matches_path, pattern_trouble, plain};
 use super::hint::did_you_mean;
 use super::place::{Sheet, Spanned};
 use super::raw::{RawRuleOptions, Text};
+use super::source::{EMBEDDED, Sources};
 use super::value::{positive_duration, word};
-
-/// Whom queries can be asked of.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sources {
-    /// The named ones.
-    pub(super) names: BTreeSet<String>,
-    /// Whom groups ask for which nothing else is said.
-    pub(super) default: SourceName,
-}
-
-/// The name by which the store that scrapes fill can be asked for, where another source is the default.
-const EMBEDDED: &str = "embedded";
 
 /// `rule_options`, checked. What comes later wins.
 #[derive(Clone, Debug, Default)]

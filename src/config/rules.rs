@@ -216,7 +216,7 @@ fn templates(sheet: &mut Sheet, path: &str, pairs: &[Pair]) -> Vec<(String, Temp
 #[cfg(test)]
 mod tests {
     use super::super::raw::{RawRuleFile, RawRuleOptions};
-    use super::super::rule_options::Sources;
+    use super::super::source::Sources;
     use super::*;
     use crate::model::SourceName;
 
@@ -225,7 +225,8 @@ mod tests {
         let mut sheet = Sheet::new("r.yaml".to_owned(), text.to_owned());
         let tree = sheet.grow();
         let file: Option<RawRuleFile> = sheet.fill(&tree);
-        let sources = Sources { names: ["thanos".to_owned()].into(), default: SourceName::new("thanos") };
+        let sources =
+            Sources { names: ["thanos".to_owned()].into(), default: SourceName::new("thanos"), apis: Vec::new() };
         let options = RuleOptions::check(&mut sheet, options, &sources, "".as_ref());
         let mut raw = RawRules { name: "r.yaml".to_owned(), path: "r.yaml".into(), sheet, file };
         let defaults = Defaults { interval: Duration::from_secs(60), query_offset: Duration::ZERO, options: &options };

@@ -5,28 +5,12 @@
 
 use std::fmt::Write as _;
 
+use super::secrecy::is_secret;
 use super::tree::{Child, Value, grow};
+use super::value::has_login;
 
 /// What stands for a secret.
 const HIDDEN: &str = "<secret>";
-
-/// Names that hold secrets, besides those that end like one.
-const SECRET_NAMES: [&str; 10] = [
-    "key",
-    "slack_api_url",
-    "api_url",
-    "app_url",
-    "webhook_url",
-    "service_key",
-    "routing_key",
-    "http_headers",
-    "proxy_connect_header",
-    "headers",
-];
-
-/// How the names of secrets end.
-const SECRET_ENDS: [&str; 8] =
-    ["password", "secret", "token", "credentials", "api_key", "access_key", "secret_key", "user_key"];
 
 /// Where a URL is as good as a password: the lists of integrations that are called by nothing else.
 const SECRET_URLS: [&str; 2] = ["webhook_configs", "rollback_configs"];
@@ -51,7 +35,8 @@ fn write_block(out: &mut String, child: &Child, depth: usize, has_secret_urls: b
                 let name = entry.name.value.as_str();
                 let _ = write!(out, "{indent}{}:", word(name));
                 let has_secret_urls = has_secret_urls || SECRET_URLS.contains(&name);
-                if is_secret(name, has_secret_urls) && holds_something(&entry.value) && !is_variable(&entry.value) {
+                let is_hidden = is_secret(name) || (has_secret_urls && name == "url");
+                if is_hidden && holds_something(&entry.value) && !is_variable(&entry.value) {
                     let _ = writeln!(out, " {HIDDEN}");
                 } else {
                     write_value(out, &entry.value, depth + 1, has_secret_urls);
@@ -88,13 +73,6 @@ fn write_value(out: &mut String, child: &Child, depth: usize, has_secret_urls: b
     }
 }
 
-fn is_secret(name: &str, has_secret_urls: bool) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET_NAMES.contains(&name.as_str())
-        || SECRET_ENDS.iter().any(|end| name.ends_with(end))
-        || (has_secret_urls && name == "url")
-}
-
 fn holds_something(child: &Child) -> bool {
     !matches!(&child.node.value, Value::Null)
 }
@@ -108,10 +86,17 @@ fn is_variable(child: &Child) -> bool {
 
 /// A text, and if it is a URL with a user in it, without that.
 fn without_user(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((user, _)) => format!("{scheme}://{HIDDEN}{}", &rest[user.len()..]),
+    let is_open = url::Url::parse(text).is_ok_and(|url| has_login(&url));
+    match text.split_once("://") {
+        Some((scheme, rest)) => {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            match authority.rsplit_once('@') {
+                Some((user, _)) => format!("{scheme}://{HIDDEN}{}", &rest[user.len()..]),
+                None => text.to_owned(),
+            }
+        }
+        // A URL can do without its slashes.
+        None if is_open => HIDDEN.to_owned(),
         None => text.to_owned(),
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::place::Spanned;
-use url::Url;
 
 use crate::model::{ClientName, SourceName};
 use crate::source::RemoteSpec;
@@ -15,7 +14,7 @@ use super::http::{client, http_settings};
 use super::place::Sheet;
 use super::raw::{RawApi, RawSource};
 use super::secret::SecretList;
-use super::value::{http_url, positive_duration};
+use super::value::{open_url, positive_duration};
 
 /// How long a query may take unless an API says otherwise, or rules are evaluated more often than that.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,11 +22,13 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const CONCURRENCY: usize = 4;
 const CONCURRENCY_MAX: u64 = 1000;
 /// How the targets are called as a source.
-const EMBEDDED: &str = "embedded";
+pub(super) const EMBEDDED: &str = "embedded";
 
 /// `source`, checked.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
+    /// How the APIs are called, those included that are not sound.
+    pub(super) names: BTreeSet<String>,
     /// Whom rules ask that do not say.
     pub(super) default: SourceName,
     pub(super) apis: Vec<RemoteSpec>,
@@ -76,7 +77,7 @@ pub(super) fn sources(
             SourceName::new(text.value.as_str())
         }
     };
-    Sources { default, apis }
+    Sources { names, default, apis }
 }
 
 fn api(
@@ -96,11 +97,9 @@ fn api(
         }
         Some(text) => {
             let place = format!("{path}.url");
-            let url = http_url(sheet, &place, text).and_then(|url| Url::parse(&url).ok());
+            let url = open_url(sheet, &place, text, "basic_auth");
             if let Some(url) = &url {
-                let told = if !url.username().is_empty() || url.password().is_some() {
-                    Some(("a URL with a name or password in it would be shown", "use `basic_auth`"))
-                } else if url.fragment().is_some() {
+                let told = if url.fragment().is_some() {
                     Some(("a URL with `#` cannot be called", "leave out what begins with `#`"))
                 } else if url.path().trim_end_matches('/').ends_with("/api/v1") || url.path().contains("/api/v1/query")
                 {

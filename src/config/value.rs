@@ -48,6 +48,22 @@ pub(super) fn secret_url(sheet: &mut Sheet, path: &str, text: &Text) -> Option<S
     None
 }
 
+/// A URL that can be called, with nobody's name or password in it: it is shown to whoever looks.
+pub(super) fn open_url(sheet: &mut Sheet, path: &str, text: &Text, instead: &str) -> Option<Url> {
+    let url = http_url(sheet, path, text).and_then(|url| Url::parse(&url).ok())?;
+    if has_login(&url) {
+        let what = "a URL with a name or password in it would be shown";
+        sheet.note_unseen(text, path, what).hint = Some(format!("use `{instead}`"));
+        return None;
+    }
+    Some(url)
+}
+
+/// Whether a URL holds a name or a password.
+pub(super) fn has_login(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
 /// Why a text is not a URL that can be called, and a hint.
 fn url_trouble(text: &Text) -> Option<(String, Option<String>)> {
     let (what, hint) = match Url::parse(&text.value) {

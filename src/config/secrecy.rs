@@ -1,0 +1,115 @@
+//! What of a configuration is not shown: which settings hold secrets, and what secrets look like.
+//!
+//! One list for all who show something: problems with their lines, and the configuration to whoever asks.
+
+use super::hint::nearest;
+
+/// Settings that hold secrets, besides those whose names end like one. Where a name could be of either kind, it is one.
+const NAMES: [&str; 10] = [
+    "key",
+    "slack_api_url",
+    "api_url",
+    "app_url",
+    "webhook_url",
+    "http_headers",
+    "headers",
+    "values",
+    "secrets",
+    "proxy_connect_header",
+];
+/// How the names of secrets end.
+const ENDS: [&str; 10] = [
+    "password",
+    "secret",
+    "token",
+    "credentials",
+    "api_key",
+    "access_key",
+    "secret_key",
+    "user_key",
+    "routing_key",
+    "service_key",
+];
+/// Settings whose values are not to be shown even when their names are misspelt.
+const MEANT: [&str; 8] =
+    ["bot_token", "app_token", "secret", "password", "routing_key", "service_key", "api_key", "credentials"];
+/// What secrets look like by themselves.
+const LOOKS: [&str; 6] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/", "PRIVATE KEY"];
+
+/// Whether a setting of this name holds a secret.
+pub(super) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    NAMES.contains(&name.as_str()) || ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a setting of this name holds a secret, or would if it were spelt right.
+pub(super) fn means_secret(name: &str) -> bool {
+    is_secret(name) || nearest(name, MEANT).is_some()
+}
+
+/// Whether a line of YAML holds a secret as such, rather than the name of its variable or file.
+pub(super) fn holds_secret(line: &str) -> bool {
+    let set_here = |(colon, _): (usize, &str)| {
+        let before = line[..colon].trim_end().trim_end_matches(['"', '\'']);
+        let start = before.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+        let start = (start..=before.len()).find(|at| before.is_char_boundary(*at)).unwrap_or(before.len());
+        let value = line[colon + 1..].trim_start().trim_start_matches(['"', '\'']);
+        is_secret(&before[start..]) && !value.is_empty() && !value.starts_with("${") && !value.starts_with('#')
+    };
+    // However it is written: without the space, without the colon, with a slip. Of `${NAME}` the `$` is left.
+    let meant_here = |piece: &str| {
+        let piece = piece.trim_start_matches([' ', '\t', '-', '?', '"', '\'']);
+        let end = piece.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(piece.len());
+        let value = piece[end..].trim_start_matches([' ', '\t', '"', '\'', ':', '=']);
+        nearest(&piece[..end], MEANT).is_some()
+            && !matches!(value.trim_end(), "" | "}" | "]" | "$")
+            && !value.starts_with('#')
+    };
+    let has_password = line.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', ' ', '"', '\'']).next().unwrap_or_default();
+        authority.contains('@')
+    });
+    has_password
+        || LOOKS.iter().any(|look| line.contains(look))
+        || line.match_indices(':').any(set_here)
+        || line.split([',', '{', '[']).any(meant_here)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_no_secret() {
+        let check = |line: &str, want: bool| assert_eq!(holds_secret(line), want, "{line}");
+        check("    bot_token: hunter2", true);
+        check("    'bot_token' : hunter2", true);
+        check("  - {url: 'http://x', secret: \"hunter2\", whlie: up}", true);
+        check("    routing_key: 0123456789abcdef", true);
+        check("      whsec_c2VjcmV0", true);
+        check("    bot_tokn:hunter2", true);
+        check("  - {http_headers: {X-Key: {secrets: [hunter2]}}, timeout: 5}", true);
+        check("  key: '-----BEGIN PRIVATE KEY-----'", true);
+        check("    bot_token hunter2", true);
+        check("  - {channel: a, 'bot_tokn': \"hunter2}", true);
+        check("    bot_tokn:", false);
+        check("    bot_tokn: '${SLACK_BOT_TOKEN}'", false);
+        check("    routing_key_file: /run/secrets/key", false);
+        check("    url: https://user:hunter2@example.com/", true);
+        check("    slack_api_url: https://hooks.slack.com/services/T0/B0/x", true);
+        check("    bot_token: ${SLACK_BOT_TOKEN}", false);
+        check("    bot_token: '${SLACK_BOT_TOKEN}'", false);
+        check("    bot_token_file: /run/secrets/token", false);
+        check("    secret:", false);
+        check("    expr: sum by (token) (up)", false);
+        check("    url: https://example.com/a@b", false);
+        check("  - {api_url: 'https://hooks.slack.com/workflows/T0/hunter2', timeout: 0s}", true);
+        check("  - {channel: a, api_url: 'https://mattermost.example.com/hooks/hunter2', timeout: 0s}", true);
+        check("  - {http_headers: {X: {values: [hunter2]}}, scrape_timeout: 0s}", true);
+        check("        values: [hunter2]", true);
+        check("  tls_config: {key: hunter2, min_version: TLS9}", true);
+        check("    key: |", true);
+        check("    rollback_key: [service]", false);
+        check("    é: {key_file: /run/key}", false);
+    }
+}
