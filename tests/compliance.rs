@@ -5,8 +5,10 @@
 //! `ALERTS` series, and what changes hands when it fires and resolves. What is sent to an Alertmanager from there on (when
 //! again, and with which `endsAt`) is the forwarder's, and tested with it.
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use atalaya::config;
@@ -73,16 +75,9 @@ struct World {
     told: BTreeMap<Labels, (Timestamp, Option<Timestamp>)>,
 }
 
-#[expect(clippy::print_stdout, reason = "a test that checks nothing says so")]
 fn rules_text() -> Option<String> {
-    let root = std::env::var_os("ATALAYA_TESTDATA").map_or_else(|| PathBuf::from("../shared/testdata"), PathBuf::from);
-    let path = root.join("promqltest/compliance/alert_generator_rules.yaml");
-    let text = std::fs::read_to_string(&path);
-    if text.is_err() {
-        assert!(std::env::var_os("ATALAYA_REQUIRE_TESTDATA").is_none(), "{} is missing", path.display());
-        println!("skipped: {} is missing", path.display());
-    }
-    text.ok()
+    let path = support::testdata("promqltest/compliance/alert_generator_rules.yaml")?;
+    Some(std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
 impl World {

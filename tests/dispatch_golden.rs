@@ -3,8 +3,9 @@
 //! The tables are made by Alertmanager's code and lie outside this repository, in `$ATALAYA_TESTDATA` (by default
 //! `../shared/testdata`). Without them the tests say what they skip; with `ATALAYA_REQUIRE_TESTDATA=1` that is a failure.
 
+mod support;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use atalaya::dispatch::{Told, needs_update};
@@ -13,18 +14,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// A table, or `None` when it is not there and need not be.
-#[expect(clippy::unwrap_used, clippy::print_stdout, reason = "part of a test")]
 fn golden<T: for<'de> Deserialize<'de>>(name: &str) -> Option<T> {
-    let root = std::env::var_os("ATALAYA_TESTDATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata"), PathBuf::from);
-    let path = root.join("alertmanager/golden").join(name);
-    if !path.exists() {
-        let is_required = std::env::var("ATALAYA_REQUIRE_TESTDATA").is_ok_and(|value| value == "1");
-        assert!(!is_required, "{} is not there", path.display());
-        println!("skipped: {} is not there", path.display());
-        return None;
-    }
-    let text = std::fs::read_to_string(&path).unwrap();
+    let path = support::testdata(&format!("alertmanager/golden/{name}"))?;
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 

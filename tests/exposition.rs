@@ -1,5 +1,7 @@
 //! The text format and OpenMetrics against Prometheus's own cases, against another reader, and against chance.
 
+mod support;
+
 use std::path::PathBuf;
 
 use atalaya::exposition::{Entry, Line, Malformed, MetricKind, Scanner, parse_series_as, text};
@@ -8,20 +10,8 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 /// The folder of exposition cases; `None`, said aloud, when it is not there and need not be.
-#[expect(clippy::print_stdout, reason = "a test that checks nothing says so")]
 fn cases() -> Option<PathBuf> {
-    let root = std::env::var("ATALAYA_TESTDATA").unwrap_or_else(|_| "../shared/testdata".to_owned());
-    let folder = PathBuf::from(root).join("promqltest/textparse");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var("ATALAYA_REQUIRE_TESTDATA").as_deref() != Ok("1"),
-        "no test data in {}, and ATALAYA_REQUIRE_TESTDATA=1",
-        folder.display()
-    );
-    println!("skipped: no test data in {}", folder.display());
-    None
+    support::testdata("promqltest/textparse")
 }
 
 fn read_json(folder: &std::path::Path, name: &str) -> Json {

@@ -1,6 +1,8 @@
 //! Mutates expressions, and sees that nothing panics, hangs, or is printed as something else. Prometheus's parser tests are
 //! among the expressions when the folder that `ATALAYA_TESTDATA` names is there.
 
+mod support;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -127,10 +129,12 @@ struct Input {
 }
 
 fn corpus() -> Vec<String> {
-    let folder = std::env::var("ATALAYA_TESTDATA").unwrap_or_else(|_| "../shared/testdata".to_owned());
-    let file = PathBuf::from(folder).join("promqltest/parser_parse_test_inputs.json");
-    let inputs: Vec<Input> =
-        std::fs::read_to_string(file).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let file = support::testdata("promqltest/parser_parse_test_inputs.json");
+    let read = |file: PathBuf| {
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    let inputs: Vec<Input> = file.map(read).unwrap_or_default();
     let calls = functions().iter().map(|function| format!("{}(a[5m], b, 1, 'x')", function.name()));
     let seeds = SEEDS.iter().map(|seed| (*seed).to_owned());
     inputs.into_iter().map(|input| input.input).chain(seeds).chain(calls).collect()

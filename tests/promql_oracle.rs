@@ -1,23 +1,9 @@
 //! Holds our parser to Prometheus's own parser tests, read from the folder that `ATALAYA_TESTDATA` names, and to another
 //! parser of PromQL.
 
-use std::path::PathBuf;
+mod support;
 
 use atalaya::promql::{parse_any, type_of};
-
-/// The folder of Prometheus's test data; `None` says on the test's output what is skipped.
-#[expect(clippy::print_stdout, reason = "what is skipped is part of the result")]
-fn testdata(what: &str) -> Option<PathBuf> {
-    let folder = std::env::var("ATALAYA_TESTDATA").unwrap_or_else(|_| "../shared/testdata".to_owned());
-    let folder = PathBuf::from(folder).join("promqltest");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let required = std::env::var("ATALAYA_REQUIRE_TESTDATA").is_ok_and(|value| value == "1");
-    assert!(!required, "{} is required but not there", folder.display());
-    println!("skipped: {what}: there is no folder {}", folder.display());
-    None
-}
 
 #[derive(serde::Deserialize)]
 struct Input {
@@ -25,9 +11,9 @@ struct Input {
     fail: bool,
 }
 
-/// Prometheus's parser tests; `None` says on the test's output what is skipped.
-fn inputs(what: &str) -> Option<Vec<Input>> {
-    let text = std::fs::read_to_string(testdata(what)?.join("parser_parse_test_inputs.json"));
+/// Prometheus's parser tests; `None`, said aloud, when they are not there and need not be.
+fn inputs() -> Option<Vec<Input>> {
+    let text = std::fs::read_to_string(support::testdata("promqltest/parser_parse_test_inputs.json")?);
     Some(serde_json::from_str(&text.expect("the inputs are readable")).expect("the inputs are JSON"))
 }
 
@@ -41,7 +27,7 @@ fn as_utf8(input: &str) -> Option<&str> {
 
 #[test]
 fn agrees_with_prometheus_on_its_parser_tests() {
-    let Some(inputs) = inputs("Prometheus's parser tests") else { return };
+    let Some(inputs) = inputs() else { return };
     let (mut parsed, mut refused) = (0, 0);
     let mut wrong = Vec::new();
     for Input { input, fail } in &inputs {
@@ -60,7 +46,7 @@ fn agrees_with_prometheus_on_its_parser_tests() {
 
 #[test]
 fn what_is_printed_parses_to_the_same() {
-    let Some(inputs) = inputs("printing of Prometheus's parser tests") else { return };
+    let Some(inputs) = inputs() else { return };
     for Input { input, .. } in &inputs {
         let Ok(expr) = parse_any(input) else { continue };
         let printed = expr.to_string();

@@ -3,6 +3,8 @@
 //! Of each script we run the instant queries that our parser accepts and that touch no native histogram; each is run again
 //! at other moments with `@` fixing its own. Set `PROMQLTEST_LIST=1` to see what fails.
 
+mod support;
+
 /// Scripts, and how many of their queries have to pass at least. What is missing from all of a script is a known gap:
 /// queries over a range, native histograms, and what `unsupported` refuses.
 ///
@@ -49,16 +51,17 @@ fn every_query_parses() {
     reason = "a script that we cannot read fails, and counts are the result"
 )]
 mod script {
-    use std::path::PathBuf;
     use std::time::Duration;
 
     use atalaya::model::{Labels, MatchOp, Matcher, Sample, TargetId, Timestamp, parse_duration, stale_nan};
     use atalaya::promql::{At, Element, Expr, ExprKind, RangeElement, Value, evaluate, parse, parse_any, selectors};
     use atalaya::store::{Append, Origin, Store};
 
+    use crate::support::testdata;
+
     /// Runs scripts, each of which has a number of queries that have to pass.
     pub(super) fn check(scripts: &[(&str, usize)]) {
-        let Some(folder) = testdata("Prometheus's scripts") else { return };
+        let Some(folder) = testdata("promqltest") else { return };
         let lists = std::env::var("PROMQLTEST_LIST").is_ok_and(|value| value == "1");
         let (mut passed, mut all) = (0, 0);
         let mut missed = Vec::new();
@@ -91,7 +94,7 @@ mod script {
 
     /// Parses every query of scripts, and what is printed of it.
     pub(super) fn check_syntax(scripts: &[(&str, usize)]) {
-        let Some(folder) = testdata("the syntax of Prometheus's scripts") else { return };
+        let Some(folder) = testdata("promqltest") else { return };
         let mut count = 0;
         for (script, _) in scripts {
             let text = std::fs::read_to_string(folder.join(format!("{script}.test"))).unwrap();
@@ -119,19 +122,6 @@ mod script {
             (0..words)
                 .fold(rest, |rest, _| rest.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start()))
         })
-    }
-
-    /// The folder of Prometheus's test data; `None` says on the test's output what is skipped.
-    fn testdata(script: &str) -> Option<PathBuf> {
-        let folder = std::env::var("ATALAYA_TESTDATA").unwrap_or_else(|_| "../shared/testdata".to_owned());
-        let folder = PathBuf::from(folder).join("promqltest");
-        if folder.is_dir() {
-            return Some(folder);
-        }
-        let required = std::env::var("ATALAYA_REQUIRE_TESTDATA").is_ok_and(|value| value == "1");
-        assert!(!required, "{} is required but not there", folder.display());
-        println!("skipped: {script}.test: there is no folder {}", folder.display());
-        None
     }
 
     /// Commands with the lines that belong to them. An empty line or a comment ends one, and so does the next command.

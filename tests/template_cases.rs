@@ -1,6 +1,6 @@
 //! The template language against Prometheus's own cases: each gives what Prometheus gives, native histograms apart.
 
-use std::path::PathBuf;
+mod support;
 
 use atalaya::model::{Labels, Timestamp};
 use atalaya::template::{
@@ -114,17 +114,8 @@ fn the_cases_are_read_right() {
 }
 
 /// The cases; `None`, said aloud, when they are not there and need not be.
-#[expect(clippy::print_stdout, reason = "a test that checks nothing says so")]
 fn cases() -> Option<Json> {
-    let root = std::env::var("ATALAYA_TESTDATA").unwrap_or_else(|_| "../shared/testdata".to_owned());
-    let path = PathBuf::from(root).join("promqltest/template_cases.json");
-    match std::fs::read_to_string(&path) {
-        Ok(json) => Some(serde_json::from_str(&json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))),
-        Err(error) => {
-            let required = std::env::var("ATALAYA_REQUIRE_TESTDATA").as_deref() == Ok("1");
-            assert!(!required, "no test data in {}, and ATALAYA_REQUIRE_TESTDATA=1: {error}", path.display());
-            println!("skipped: no test data in {}: {error}", path.display());
-            None
-        }
-    }
+    let path = support::testdata("promqltest/template_cases.json")?;
+    let json = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    Some(serde_json::from_str(&json).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }

@@ -1,6 +1,6 @@
 //! The texts of notifications against what Alertmanager renders.
 
-use std::path::PathBuf;
+mod support;
 
 use atalaya::model::{Alert, AlertStatus, GroupKey, GroupNotification, Labels, NotifyReason, ReceiverName, Timestamp};
 use atalaya::template::{
@@ -152,17 +152,8 @@ fn group(data: &Json) -> GroupNotification {
 }
 
 /// What Alertmanager rendered; `None`, said aloud, when it is not there and need not be.
-#[expect(clippy::print_stdout, reason = "a test that checks nothing says so")]
 fn golden() -> Option<Json> {
-    let root = std::env::var("ATALAYA_TESTDATA").unwrap_or_else(|_| "../shared/testdata".to_owned());
-    let path = PathBuf::from(root).join("alertmanager/golden/templates.json");
-    match std::fs::read_to_string(&path) {
-        Ok(json) => Some(serde_json::from_str(&json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))),
-        Err(error) => {
-            let required = std::env::var("ATALAYA_REQUIRE_TESTDATA").as_deref() == Ok("1");
-            assert!(!required, "no test data in {}, and ATALAYA_REQUIRE_TESTDATA=1: {error}", path.display());
-            println!("skipped: no test data in {}: {error}", path.display());
-            None
-        }
-    }
+    let path = support::testdata("alertmanager/golden/templates.json")?;
+    let json = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    Some(serde_json::from_str(&json).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }

@@ -103,7 +103,7 @@ fn a_start_alone_resolves_nothing_even_then() {
     world.run_to(15);
     world.restart(spec(vec![hot(OnUnknown::Resolve)]));
     world.told();
-    let transitions = world.evaluator.tick(super::world::at(30));
+    let transitions = world.evaluator.tick(at(30));
     world.take(transitions);
     assert_eq!(world.told(), [""; 0]);
     world.lose("t");
