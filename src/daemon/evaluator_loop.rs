@@ -65,7 +65,7 @@ pub(super) struct EvaluatorReload {
     pub(super) remote: Remote,
     /// For the engine, in front of what the evaluator has to say about it.
     pub(super) engine: Box<EngineReload>,
-    /// Told when it is in use.
+    /// Told when the evaluator has taken it over, and the engine's half waits for the engine.
     pub(super) done: oneshot::Sender<()>,
 }
 

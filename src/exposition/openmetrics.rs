@@ -1,8 +1,8 @@
 //! OpenMetrics 1.0 as text: stricter than the text format, with seconds for timestamps, exemplars, and an end mark.
 //!
 //! One space stands between tokens and none elsewhere, no line is blank, and the last line is `# EOF`, so that a page that
-//! broke off is not taken for a whole one. Exemplars and units are checked and skipped. A `…_created` line is a sample like
-//! any other, as it is for Prometheus unless told otherwise.
+//! broke off is not taken for a whole one. Exemplars and units are checked and skipped. A `…_created` line is handed out like any
+//! other sample; whoever takes the page in leaves it out.
 
 use super::number::parse_value;
 use super::scanner::{not_a_value, shown};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use atalaya::telemetry::{
-    AttemptLabels, HealthLabel, IntegrationLabel, MetricsFormat, NotificationLabels, QueueLabel, ReasonLabel,
-    RemoteLabels, ResultLabel, SourceLabel, Telemetry,
+    AttemptLabels, DiscoveryLabels, HealthLabel, IntegrationLabel, MetricsFormat, NotificationLabels, QueueLabel,
+    ReasonLabel, RemoteLabels, ResultLabel, SourceLabel, Telemetry,
 };
 
 const DOCUMENT: &str = include_str!("../../docs/metrics.md");
@@ -18,6 +18,7 @@ fn telemetry() -> Telemetry {
     {
         family.get_or_create(&ResultLabel { result: "ok" }).inc();
     }
+    telemetry.discoveries.get_or_create(&DiscoveryLabels { mechanism: "file", result: "ok" }).inc();
     telemetry.notifications.get_or_create(&NotificationLabels { integration, result: "retry" }).inc();
     telemetry.remote_queries.get_or_create(&RemoteLabels { source: source.clone(), result: "ok" }).inc();
     telemetry.remote_seconds.get_or_create(&SourceLabel { source: source.clone() }).observe(1.0);
