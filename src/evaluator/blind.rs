@@ -14,6 +14,7 @@ use crate::rule::{Instance, OnUnknown};
 use crate::store::{Origin, SelectorId, Store, TargetHistory};
 
 use super::ScrapeTarget;
+use super::outage::Outage;
 
 /// The selectors of an expression, registered with the store, and what stands behind them.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub(super) struct Sight {
     upstream: Vec<usize>,
     /// Whether something being absent makes it have a result, so that a presence proves as little as an absence.
     asks_absence: bool,
+    /// What a remote source could not measure, if one answers the expression.
+    pub(super) outage: Outage,
 }
 
 /// The selectors of one expression.
@@ -62,6 +65,8 @@ pub(super) enum Trouble {
     Refused(TargetId),
     /// It was not scraped for long enough.
     Unfilled(TargetId),
+    /// A remote source says that it could not scrape this instance while the rule looked back.
+    Elsewhere(String),
 }
 
 impl fmt::Display for Trouble {
@@ -72,6 +77,9 @@ impl fmt::Display for Trouble {
             Self::Refused(target) => write!(f, "new series of `{target}` were refused because the store is full"),
             Self::Unfilled(target) => {
                 write!(f, "`{target}` has not been scraped for as long as the rule looks back")
+            }
+            Self::Elsewhere(instance) => {
+                write!(f, "its source could not scrape `{instance}` all the time that the rule looks back")
             }
         }
     }
@@ -88,7 +96,7 @@ impl Sight {
         let window = uses.iter().map(|selector| selector.window).max().unwrap_or_default();
         let selectors = uses.into_iter().map(|it| (store.register(&it.matchers, it.reach), it)).collect();
         let branches = vec![Branch { selectors, window, ignored: Arc::from([]) }];
-        Self { branches, upstream: Vec::new(), asks_absence: asks_absence(expr) }
+        Self { branches, upstream: Vec::new(), asks_absence: asks_absence(expr), outage: Outage::default() }
     }
 
     /// The target because of which what is absent may only not have been seen yet, if the expression asks for what is
@@ -128,6 +136,9 @@ impl Sight {
         let is_kept = on_unknown == OnUnknown::Keep;
         if is_kept && let Some(trouble) = self.loss(scene, element, at) {
             return Some(trouble);
+        }
+        if is_kept && let Some(target) = self.outage.target_of(instance) {
+            return Some(Trouble::Elsewhere(target));
         }
         let proves_nothing = |unfilled: &Unfilled<'_>| match unfilled.run {
             Some(start) => is_kept && start > instance.state.active_at(),
@@ -275,7 +286,7 @@ fn reaches(selector: &SelectorUse, target: &ScrapeTarget) -> bool {
 }
 
 /// Whether a selector asks for what we write about targets ourselves.
-fn asks_about_scrapes(selector: &SelectorUse) -> bool {
+pub(super) fn asks_about_scrapes(selector: &SelectorUse) -> bool {
     let about = |name: &str| name == "up" || name.starts_with("scrape_");
     selector.matchers.iter().any(|matcher| &*matcher.name == METRIC_NAME && about(&matcher.value))
 }

@@ -235,8 +235,7 @@ impl Evaluator {
             },
             Err(error) => Err(error.to_string()),
         };
-        let key_of = |labels: Labels| labels.filter(|name| measure.key.iter().any(|key| key == name));
-        let blind = sight.blind_spots(scene, at).map(key_of).collect();
+        let blind = sight.blind_spots(scene, at).map(|labels| measure.key_of(&labels)).collect();
         Reading { id: measure.id.clone(), at, elements, blind }
     }
 

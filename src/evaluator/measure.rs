@@ -18,6 +18,13 @@ pub struct Measure {
     pub key: Vec<String>,
 }
 
+impl Measure {
+    /// Those of these labels that make up a key.
+    pub(super) fn key_of(&self, labels: &Labels) -> Labels {
+        labels.filter(|name| self.key.iter().any(|key| key == name))
+    }
+}
+
 /// What a measure gave at a tick.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {

@@ -11,6 +11,7 @@ mod exposed;
 mod group;
 mod ingest;
 mod measure;
+mod outage;
 mod overdue;
 mod remote;
 mod wire;

@@ -1,20 +1,21 @@
 //! Questions for remote sources, and what becomes of their answers.
 //!
 //! When a group is due whose rules a remote source answers, each of its alerts becomes a question, and the evaluation goes
-//! on as the answers come, each at the moment that the question was about. What has not been answered when the group is
-//! due again has failed.
+//! on as the answers come, each at the moment that the question was about. An alert that is not in the answer any more is
+//! asked on about. What has not been answered when the group is due again has failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{IntegrationId, Labels, RuleId, Timestamp};
 use crate::promql::Value;
-use crate::rule::{AnnotateContext, Rule, RuleError, annotate};
+use crate::rule::{AnnotateContext, OnUnknown, Rule, RuleError, annotate};
 use crate::template::{Answers, QuerySample};
 
 use super::blind::Sight;
 use super::group::{Group, Round, Standing, Surroundings};
 use super::ingest::Intake;
 use super::join::elements_of;
+use super::outage::{Inquiry, Step};
 use super::{Answered, Evaluator, Measure, Question, QuestionId, Reading, ScrapeTarget, Transitions};
 
 /// How often the texts of a rule may ask on because of what they were answered.
@@ -23,12 +24,23 @@ const GOES_MAX: usize = 4;
 const TEXT_QUERIES_MAX: usize = 200;
 
 /// Who waits for an answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 enum Asker {
     Rule(RuleId),
     /// A query in the texts of a rule, and the how manieth go it is of.
     Text(RuleId, String, usize),
+    /// An inquiry into what is absent in the result of a rule.
+    Absence(RuleId, Step),
     Measure(IntegrationId, Timestamp),
+    /// An inquiry into what is absent in what a measure gave.
+    Blind(Reading, Step),
+}
+
+/// What of a rule's evaluation an answer is.
+enum Part {
+    Result,
+    Text(String, usize),
+    Absence(Step),
 }
 
 /// The questions that are open.
@@ -55,7 +67,7 @@ impl Questions {
 
     /// Forgets what the measures wait for.
     pub(super) fn abandon_measures(&mut self) {
-        self.open.retain(|_, asker| !matches!(asker, Asker::Measure(..)));
+        self.open.retain(|_, asker| !matches!(asker, Asker::Measure(..) | Asker::Blind(..)));
     }
 
     /// Begins an evaluation of a group at `at`; the one before it ends without the answers that have not come.
@@ -104,12 +116,13 @@ impl Questions {
     pub(super) fn ask_measures(&mut self, measures: &[(Measure, Sight)], at: Timestamp, transitions: &mut Transitions) {
         for (id, asker) in std::mem::take(&mut self.open) {
             match asker {
-                Asker::Rule(_) | Asker::Text(..) => drop(self.open.insert(id, asker)),
+                Asker::Rule(_) | Asker::Text(..) | Asker::Absence(..) => drop(self.open.insert(id, asker)),
                 Asker::Measure(measure, asked_at) => {
                     let elements = Err("the source gave no answer in time".to_owned());
                     let reading = Reading { id: measure, at: asked_at, elements, blind: Default::default() };
                     transitions.readings.push(reading);
                 }
+                Asker::Blind(reading, _) => transitions.readings.push(all_blind(reading)),
             }
         }
         for (measure, _) in measures.iter().filter(|(measure, _)| !measure.source.is_embedded()) {
@@ -145,6 +158,30 @@ impl Standing {
         let room = TEXT_QUERIES_MAX.saturating_sub(self.answers.len());
         answers.asked().into_iter().take(room).collect()
     }
+
+    /// What to ask about the alerts that this result of its expression does not have any more, if any are missing and one
+    /// that cannot be measured is to be kept.
+    fn inquiry(
+        &mut self,
+        value: &Value,
+        on_unknown: OnUnknown,
+        context: &AnnotateContext,
+        at: Timestamp,
+    ) -> Option<Inquiry> {
+        let missing_since = match &*self.rule {
+            Rule::Alert(alert) if on_unknown == OnUnknown::Keep && self.instances.iter().len() > 0 => {
+                let seen = annotate(alert, value.clone(), context, at, &Answers::new(&self.answers)).ok()?;
+                let present: BTreeSet<&Labels> = seen.iter().map(|it| &it.labels).collect();
+                let missing = self.instances.iter().filter(|instance| !present.contains(&instance.labels));
+                missing.map(|instance| instance.state.active_at()).min()
+            }
+            Rule::Alert(_) | Rule::Record(_) => None,
+        };
+        if missing_since.is_none() {
+            self.sight.outage.clear();
+        }
+        Inquiry::new(self.rule.expr(), missing_since?, at)
+    }
 }
 
 /// What a query of a text was answered, as the text sees it.
@@ -158,32 +195,67 @@ fn samples_of(answered: Answered) -> Result<Vec<QuerySample>, String> {
     }
 }
 
+/// A reading of which an absence proves nothing for anyone: what hides behind it could not be asked.
+fn all_blind(reading: Reading) -> Reading {
+    Reading { blind: [Labels::empty()].into(), ..reading }
+}
+
 impl Evaluator {
     /// Takes in the answer to a question. One that came too late, or is of a rule that is gone, changes nothing.
     pub fn apply(&mut self, id: QuestionId, answer: Result<Answered, String>, now: Timestamp) -> Transitions {
         let mut transitions = Transitions { at: now, ..Transitions::default() };
         match self.questions.open.remove(&id) {
-            Some(Asker::Rule(rule)) => self.answer_rule(id, &rule, None, answer, &mut transitions),
+            Some(Asker::Rule(rule)) => self.answer_rule(id, &rule, Part::Result, answer, &mut transitions),
             Some(Asker::Text(rule, query, go)) => {
-                self.answer_rule(id, &rule, Some((query, go)), answer, &mut transitions);
+                self.answer_rule(id, &rule, Part::Text(query, go), answer, &mut transitions);
+            }
+            Some(Asker::Absence(rule, step)) => {
+                self.answer_rule(id, &rule, Part::Absence(step), answer, &mut transitions);
             }
             Some(Asker::Measure(measure, at)) => {
                 let elements = answer.and_then(|answered| elements_of(answered.value));
-                transitions.readings.push(Reading { id: measure, at, elements, blind: Default::default() });
+                let reading = Reading { id: measure, at, elements, blind: Default::default() };
+                let step = reading.elements.is_ok().then_some(Step::Down);
+                self.ask_what_hides(reading, step, &mut transitions);
             }
+            Some(Asker::Blind(mut reading, step)) => match answer {
+                Ok(answered) => {
+                    let measure = self.measures.iter_mut().find(|(measure, _)| measure.id == reading.id);
+                    let next = measure.and_then(|(measure, sight)| {
+                        let next = sight.outage.hear(step, answered.value);
+                        reading.blind = sight.outage.lost().map(|series| measure.key_of(series)).collect();
+                        next
+                    });
+                    self.ask_what_hides(reading, next, &mut transitions);
+                }
+                Err(_) => transitions.readings.push(all_blind(reading)),
+            },
             None => {}
         }
         self.finish(&mut transitions);
         transitions
     }
 
-    /// Takes in the answer to a rule's own query, or to one of its texts. What the texts then still want to know is asked;
-    /// when nothing is, the rule has its result.
+    /// Asks which targets behind a reading are down, or hands it out when nothing is left to ask.
+    fn ask_what_hides(&mut self, reading: Reading, step: Option<Step>, transitions: &mut Transitions) {
+        let measure = self.measures.iter().map(|(measure, _)| measure).find(|measure| measure.id == reading.id);
+        let inquiry = measure.zip(step).and_then(|(measure, step)| {
+            let inquiry = Inquiry::new(&measure.expr, Timestamp::from_millis(0), reading.at)?;
+            Some((measure.source.clone(), inquiry.query(step), step))
+        });
+        let Some((source, query, step)) = inquiry else { return transitions.readings.push(reading) };
+        let at = reading.at;
+        let id = self.questions.open(Asker::Blind(reading, step));
+        transitions.questions.push(Question { id, source, query, at });
+    }
+
+    /// Takes in the answer to a rule's own query, to one of its texts, or about what is absent in its result. What the texts
+    /// then still want to know is asked, and then what is absent is asked about; when nothing is, the rule has its result.
     fn answer_rule(
         &mut self,
         id: QuestionId,
         rule: &RuleId,
-        text: Option<(String, usize)>,
+        part: Part,
         mut answer: Result<Answered, String>,
         transitions: &mut Transitions,
     ) {
@@ -196,8 +268,14 @@ impl Evaluator {
             let mut around = Surroundings { store, targets: &targets, context, healths, unknown, is_strict, elapsed };
             let standing = &mut group.rules[index];
             let spec = &group.spec;
-            let (result, go) = match text {
-                Some((query, go)) => {
+            let mut step = Some(Step::Down);
+            let (result, go) = match part {
+                Part::Result => {
+                    standing.answers.clear();
+                    standing.warnings = answer.as_mut().map(|it| std::mem::take(&mut it.warnings)).unwrap_or_default();
+                    (answer.map(|answered| answered.value).map_err(RuleError::Source), 0)
+                }
+                Part::Text(query, go) => {
                     standing.answers.insert(query, answer.and_then(samples_of));
                     if round.waiting.values().any(|other| *other == index) {
                         return group.wait(round, transitions);
@@ -205,20 +283,30 @@ impl Evaluator {
                     let Some(value) = round.held.remove(&index) else { return group.wait(round, transitions) };
                     (Ok(value), go)
                 }
-                None => {
-                    standing.answers.clear();
-                    standing.warnings = answer.as_mut().map(|it| std::mem::take(&mut it.warnings)).unwrap_or_default();
-                    (answer.map(|answered| answered.value).map_err(RuleError::Source), 0)
+                Part::Absence(asked) => {
+                    let Some(value) = round.held.remove(&index) else { return group.wait(round, transitions) };
+                    let told = answer.map(|answered| answered.value);
+                    let failed = |error| RuleError::Source(format!("cannot ask which targets are down: {error}"));
+                    let next = told.map(|told| standing.sight.outage.hear(asked, told)).map_err(failed);
+                    step = next.as_ref().ok().copied().flatten();
+                    (next.map(|_| value), GOES_MAX)
                 }
             };
-            let asked = match &result {
-                Ok(value) if go < GOES_MAX => standing.text_queries(value, around.context, round.at),
-                _ => BTreeSet::new(),
-            };
+            let mut asked = Vec::new();
+            if let Ok(value) = &result {
+                if go < GOES_MAX {
+                    let queries = standing.text_queries(value, around.context, round.at);
+                    asked.extend(queries.into_iter().map(|it| (it.clone(), Asker::Text(rule.clone(), it, go + 1))));
+                }
+                if let (true, Some(step)) = (asked.is_empty(), step) {
+                    let inquiry = standing.inquiry(value, spec.on_unknown, around.context, round.at);
+                    asked.extend(inquiry.map(|it| (it.query(step), Asker::Absence(rule.clone(), step))));
+                }
+            }
             if let (Ok(value), false) = (&result, asked.is_empty()) {
                 round.held.insert(index, value.clone());
-                for query in asked {
-                    let id = questions.open(Asker::Text(rule.clone(), query.clone(), go + 1));
+                for (query, asker) in asked {
+                    let id = questions.open(asker);
                     round.waiting.insert(id, index);
                     let (source, at) = (spec.source.clone(), round.at - spec.query_offset);
                     transitions.questions.push(Question { id, source, query, at });

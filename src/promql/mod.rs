@@ -38,5 +38,6 @@ pub use interpret::{Element, EvalError, RangeElement, SAMPLES_MAX, Value, evalua
 pub use length::{Length, LengthKind};
 pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any};
 pub use place::{ParseError, Span};
+pub use print::selector_text;
 pub use support::unsupported;
 pub use survey::{SelectorUse, is_condition, selectors};

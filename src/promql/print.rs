@@ -36,6 +36,17 @@ impl fmt::Display for Expr {
     }
 }
 
+/// Matchers as the selector that asks for them.
+pub fn selector_text(all: &[Matcher]) -> String {
+    struct Text<'a>(&'a [Matcher]);
+    impl fmt::Display for Text<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            matchers(f, self.0)
+        }
+    }
+    Text(all).to_string()
+}
+
 fn matchers(f: &mut fmt::Formatter<'_>, all: &[Matcher]) -> fmt::Result {
     let (name, rest) = match all.split_first() {
         Some((first, rest)) if names_metric(first, rest) => (Some(&*first.value), rest),

@@ -43,6 +43,10 @@ receivers: [{{name: people, webhook_configs: [{{url: 'http://{address}/hunter2'}
         (alerts["alerts"].as_array()?.len() == 2).then_some(())
     });
     until("the recorded series", || process.data("/api/v1/query?query=job:bad:sum")["result"].get(0).map(drop));
+    until("a scrape of each target", || {
+        let targets = process.data("/api/v1/targets?state=active");
+        targets["activeTargets"].as_array()?.iter().all(|target| target["health"] != "unknown").then_some(())
+    });
     (world, home, process)
 }
 

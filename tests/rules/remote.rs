@@ -31,6 +31,10 @@ fn rules_live_by_the_answers_at_the_moments_that_were_asked_about() {
     assert_eq!(world.questions[0].at, question.at + seconds(15));
     world.answer(HOT);
     world.run_to(45);
+    let moment = world.questions[0].at;
+    world.answer(Ok(&[]));
+    // What is missing is asked about, for the same moment.
+    assert_eq!((world.questions[0].query.as_str(), world.questions[0].at), ("up == 0", moment));
     world.answer(Ok(&[]));
     assert_eq!(world.told(), ["00:30 firing A{pod=a}", "00:45 resolved A{pod=a}"]);
 }
@@ -86,6 +90,7 @@ fn an_answer_that_fails_or_does_not_come_leaves_alerts_unknown() {
     // What comes too late changes nothing.
     world.answer_to(late, Ok(&[]));
     assert_eq!(world.last.unknown.len(), 1);
+    world.answer(Ok(&[]));
     world.answer(Ok(&[]));
     assert_eq!(world.told(), ["00:15 firing A{pod=a}", "01:15 resolved A{pod=a}"]);
 }
@@ -145,21 +150,39 @@ fn guards_are_asked_for_too() {
     spec.measures = vec![measure];
     let mut world = World::new(spec);
     let key = Labels::from_pairs([("service", "chat")]);
+    const LOST: &[(&str, &str)] = &[("job", "j"), ("instance", "i:1"), ("service", "chat")];
+    let answer = |world: &World| world.last.readings[0].answer(&key);
     world.run_to(15);
     assert_eq!((world.questions[0].query.as_str(), world.questions[0].at), ("canary_traffic > 0", at(15)));
     assert!(world.last.readings.is_empty());
     world.answer(Ok(&[(&[("service", "chat")], 1.0)]));
-    assert_eq!((world.last.readings[0].at, world.last.readings[0].answer(&key)), (at(15), Answer::Holds));
+    // Whether something hides is asked before anyone judges by it.
+    assert_eq!((world.questions[0].query.as_str(), world.last.readings.len()), ("up == 0", 0));
+    world.answer(Ok(&[]));
+    assert_eq!((world.last.readings[0].at, answer(&world)), (at(15), Answer::Holds));
     world.run_to(30);
     world.answer(Ok(&[]));
-    assert_eq!(world.last.readings[0].answer(&key), Answer::Fails);
+    world.answer(Ok(&[]));
+    assert_eq!(answer(&world), Answer::Fails);
     world.run_to(45);
-    world.questions.clear();
+    world.answer(Ok(&[]));
+    world.answer(Ok(&[(DOWN, 0.0)]));
+    world.answer(Ok(&[(LOST, 1.0)]));
+    assert_eq!(answer(&world), Answer::Unknown);
     world.run_to(60);
-    assert_eq!(world.last.readings.len(), 1);
-    assert_eq!(world.last.readings[0].answer(&key), Answer::Unknown);
+    world.questions.clear();
+    world.run_to(75);
+    assert_eq!((world.last.readings.len(), answer(&world)), (1, Answer::Unknown));
+    world.answer(Ok(&[]));
+    world.run_to(90);
+    assert_eq!((world.last.readings.len(), answer(&world)), (1, Answer::Unknown));
+    world.questions.remove(0);
     world.answer(Err("refused"));
-    assert_eq!(world.last.readings[0].answer(&key), Answer::Unknown);
+    assert_eq!(answer(&world), Answer::Unknown);
+    world.run_to(105);
+    world.answer(Ok(&[]));
+    world.answer(Err("refused"));
+    assert_eq!(answer(&world), Answer::Unknown);
 }
 
 #[test]
@@ -190,5 +213,88 @@ fn an_open_question_outlives_a_reload_that_changes_nothing_and_no_other() {
     world.run_to(45);
     assert_eq!(world.questions[0].query, "heat > 5");
     world.answer(Ok(&[]));
+    world.answer(Ok(&[]));
     assert_eq!(world.told(), ["00:45 resolved A{pod=a}"]);
+}
+
+/// The alert fires, and then its pod is not in the answers any more.
+fn missing(expr: &str) -> World {
+    let mut world = World::new(spec(vec![remote(group("g", vec![Rule::Alert(alert("A", expr))]))]));
+    world.run_to(60);
+    while !world.questions.is_empty() {
+        world.answer(HOT);
+    }
+    world.run_to(75);
+    world.answer(Ok(&[]));
+    world.told();
+    world
+}
+
+const DOWN: &[(&str, &str)] = &[("__name__", "up"), ("job", "j"), ("instance", "i:1")];
+const OTHER: &[(&str, &str)] = &[("__name__", "up"), ("job", "j"), ("instance", "i:2")];
+const SERIES: &[(&str, &str)] = &[("__name__", "heat"), ("job", "j"), ("instance", "i:1"), ("pod", "a")];
+const OTHER_SERIES: &[(&str, &str)] = &[("__name__", "heat"), ("job", "j"), ("instance", "i:2"), ("pod", "b")];
+
+#[test]
+fn an_alert_whose_target_the_source_could_not_scrape_is_unknown_while_that_lasts() {
+    let mut world = missing("max by (pod) (heat) > 3");
+    assert_eq!(world.questions[0].query, "up == 0");
+    world.answer(Ok(&[(DOWN, 0.0)]));
+    assert_eq!(world.questions[0].query, "(last_over_time(heat[1h])) and on (job, instance) (up == 0)");
+    assert_eq!(world.last.groups.len(), 0, "it is not evaluated before that is known");
+    world.answer(Ok(&[(SERIES, 4.0)]));
+    assert_eq!((world.last.groups.len(), world.last.groups[0].failed), (1, 0));
+    assert!(world.states()[0].starts_with("A{pod=a} firing unknown"), "{:?}", world.states());
+    // An hour later the source has forgotten its series, and we have not.
+    world.run_to(90);
+    world.answer(Ok(&[]));
+    world.answer(Ok(&[(DOWN, 0.0), (OTHER, 0.0)]));
+    world.answer(Ok(&[(OTHER_SERIES, 1.0)]));
+    assert!(world.states()[0].starts_with("A{pod=a} firing unknown"), "{:?}", world.states());
+    // Another target is down still, and that says nothing of this one.
+    world.run_to(105);
+    world.answer(Ok(&[]));
+    world.answer(Ok(&[(OTHER, 0.0)]));
+    world.answer(Ok(&[]));
+    assert_eq!((world.told(), world.questions.len()), (vec!["01:45 resolved A{pod=a}".to_owned()], 0));
+}
+
+#[test]
+fn a_target_that_was_down_while_the_rule_looked_back_counts_too() {
+    let mut world = missing("max by (pod) (rate(heat[10s])) > 3");
+    assert_eq!(world.questions[0].query, "(min_over_time(up[10s]) == 0) or (up == 0)");
+    world.answer(Ok(&[(DOWN, 0.0)]));
+    world.answer(Ok(&[(SERIES, 4.0)]));
+    assert!(world.states()[0].starts_with("A{pod=a} firing unknown"), "{:?}", world.states());
+}
+
+#[test]
+fn targets_that_have_nothing_of_what_is_missing_hold_nothing_back() {
+    let mut world = missing("max by (pod) (heat) > 3");
+    world.answer(Ok(&[(OTHER, 0.0)]));
+    world.answer(Ok(&[(OTHER_SERIES, 1.0)]));
+    assert_eq!(world.told(), ["01:15 resolved A{pod=a}"]);
+}
+
+#[test]
+fn that_it_cannot_be_asked_which_targets_are_down_is_no_good_news() {
+    for is_second in [false, true] {
+        let mut world = missing("max by (pod) (heat) > 3");
+        if is_second {
+            world.answer(Ok(&[(DOWN, 0.0)]));
+        }
+        world.answer(Err("503"));
+        assert_eq!(world.rule("A").error.as_deref(), Some("cannot ask which targets are down: 503"));
+        assert!(world.states()[0].starts_with("A{pod=a} firing unknown"), "{:?}", world.states());
+        world.run_to(90);
+        world.answer(Ok(&[]));
+        world.answer(Ok(&[]));
+        assert_eq!(world.told(), ["01:30 resolved A{pod=a}"]);
+    }
+}
+
+#[test]
+fn what_says_something_of_the_targets_themselves_is_not_asked_about() {
+    let world = missing("up == 0");
+    assert_eq!((world.questions.len(), world.rule("A").instances.len()), (0, 0));
 }

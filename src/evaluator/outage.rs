@@ -1,0 +1,167 @@
+//! What a remote source says of its targets when something is absent.
+//!
+//! A source that is asked for an expression leaves out what it could not scrape, as if it were well. So when an alert of
+//! ours is not in its answer, it is asked on: which targets were down while the rule looked back and, if any were, which
+//! series of the rule's selectors they had. An alert that agrees with one of those stays what it was.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::model::{Labels, Timestamp, format_duration};
+use crate::promql::{Expr, Value, selector_text, selectors};
+use crate::rule::Instance;
+
+use super::blind::asks_about_scrapes;
+
+/// How far back a target's series are looked for at least: what was lost before is remembered while the target is down.
+const SERIES_REACH_MIN: Duration = Duration::from_secs(3600);
+/// How far back the source is asked at most, however far the rule looks: an answer over more can take minutes.
+const REACH_MAX: Duration = Duration::from_secs(24 * 3600);
+/// The labels by which a series and the `up` of its target are told to belong together.
+const TARGET_LABELS: [&str; 2] = ["job", "instance"];
+
+/// What is asked, one after the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    /// Which targets were down?
+    Down,
+    /// Which series did they have?
+    Lost,
+}
+
+/// What is asked about the targets behind an absence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Inquiry {
+    /// Gives the `up` of each target that was down.
+    down: String,
+    /// Gives the series of the rule's selectors whose target was down.
+    lost: String,
+}
+
+impl Inquiry {
+    /// The inquiry for an expression in whose result something is missing that was there from `since` on; none if the
+    /// expression asks for nothing that a failed scrape could hide.
+    pub(super) fn new(expr: &Expr, since: Timestamp, at: Timestamp) -> Option<Self> {
+        let uses: Vec<_> = selectors(expr).into_iter().filter(|it| !asks_about_scrapes(it)).collect();
+        let window = uses.iter().map(|it| it.window).max()?.min(REACH_MAX);
+        // A scrape that failed before the alert began has not hidden its end.
+        let span = window.min(at.since(since));
+        let down = match span.as_millis() {
+            0 => "up == 0".to_owned(),
+            _ => format!("(min_over_time(up[{}]) == 0) or (up == 0)", format_duration(span)),
+        };
+        let reach = format_duration(window.max(SERIES_REACH_MIN));
+        let texts: BTreeSet<String> = uses.iter().map(|it| selector_text(&it.matchers)).collect();
+        let mut lost = String::from("(");
+        for (index, text) in texts.iter().enumerate() {
+            let or = if index == 0 { "" } else { " or " };
+            // Writing to a `String` does not fail.
+            let _ = write!(lost, "{or}last_over_time({text}[{reach}])");
+        }
+        let _ = write!(lost, ") and on ({}) ({down})", TARGET_LABELS.join(", "));
+        Some(Self { down, lost })
+    }
+
+    /// The query of a step.
+    pub(super) fn query(self, step: Step) -> String {
+        match step {
+            Step::Down => self.down,
+            Step::Lost => self.lost,
+        }
+    }
+}
+
+/// The series that could not be measured when their source was last asked about them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outage {
+    lost: Vec<Labels>,
+}
+
+impl Outage {
+    /// Takes in an answer, and says what to ask next, if anything.
+    pub(super) fn hear(&mut self, step: Step, told: Value) -> Option<Step> {
+        let Value::Vector(told) = told else { return None };
+        match step {
+            Step::Down => {
+                let down: BTreeSet<_> = told.iter().map(|it| TARGET_LABELS.map(|name| it.labels.get(name))).collect();
+                self.lost.retain(|series| down.contains(&TARGET_LABELS.map(|name| series.get(name))));
+                (!down.is_empty()).then_some(Step::Lost)
+            }
+            Step::Lost => {
+                for series in told.into_iter().map(|it| it.labels.without_metric_name()) {
+                    if !self.lost.contains(&series) {
+                        self.lost.push(series);
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    /// Everything was measured.
+    pub(super) fn clear(&mut self) {
+        self.lost.clear();
+    }
+
+    /// The labels of the series.
+    pub(super) fn lost(&self) -> impl Iterator<Item = &Labels> {
+        self.lost.iter()
+    }
+
+    /// The target because of which the absence of an instance proves nothing, if it does not.
+    pub(super) fn target_of(&self, instance: &Instance) -> Option<String> {
+        let series = self.lost.iter().find(|series| series.agrees_with(&instance.element))?;
+        Some(series.get("instance").to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::parse;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn asks_for_what_the_rule_looks_at() {
+        let check = |expr: &str, since: i64, want: Option<(&str, &str)>| {
+            let inquiry = Inquiry::new(&parse(expr).unwrap(), at(since), at(1_000_000));
+            for text in inquiry.iter().flat_map(|it| [&it.down, &it.lost]) {
+                parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            }
+            let found = inquiry.as_ref().map(|it| (it.down.as_str(), it.lost.as_str()));
+            assert_eq!(found, want, "{expr}");
+        };
+        check("up == 0", 0, None);
+        check("vector(1)", 0, None);
+        check(
+            r#"sum by (pod) (rate(a{b="c\n"}[5m])) > 1"#,
+            0,
+            Some((
+                "(min_over_time(up[5m]) == 0) or (up == 0)",
+                r#"(last_over_time(a{b="c\n"}[1h])) and on (job, instance) ((min_over_time(up[5m]) == 0) or (up == 0))"#,
+            )),
+        );
+        check(
+            "rate(a[2h]) > rate(a[1h]) and b and on () up",
+            1_000_000 - 90,
+            Some((
+                "(min_over_time(up[1m30s]) == 0) or (up == 0)",
+                "(last_over_time(a[2h]) or last_over_time(b[2h])) and on (job, instance) \
+                 ((min_over_time(up[1m30s]) == 0) or (up == 0))",
+            )),
+        );
+        check(
+            "a[30d] offset 1d",
+            0,
+            Some((
+                "(min_over_time(up[1d]) == 0) or (up == 0)",
+                "(last_over_time(a[1d])) and on (job, instance) ((min_over_time(up[1d]) == 0) or (up == 0))",
+            )),
+        );
+        check("a > 1", 0, Some(("up == 0", "(last_over_time(a[1h])) and on (job, instance) (up == 0)")));
+    }
+}
