@@ -9,10 +9,11 @@ use crate::rule::{AnnotateContext, InstanceRow, RuleError, Transition};
 use crate::store::{Limits, Retain, Store};
 
 use super::blind::{Health, Scene, Sight};
-use super::group::{Group, Standing, Surroundings};
+use super::group::Group;
 use super::ingest::Intake;
 use super::overdue::{Overdue, UnknownAlert};
 use super::remote::Questions;
+use super::standing::{Standing, Surroundings};
 use super::wire::Wiring;
 use super::{
     EvaluatorSpec, GroupView, InstanceChange, Measure, Reading, Scrape, ScrapeReport, ScrapeTarget, TargetView,

@@ -9,6 +9,7 @@ mod view;
 mod blind;
 mod exposed;
 mod group;
+mod standing;
 mod ingest;
 mod measure;
 mod outage;

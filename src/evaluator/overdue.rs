@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::model::{ALERT_NAME, Alert, Labels, RuleId, Timestamp, format_duration};
 use crate::rule::{AnnotateContext, Instance, InstanceRow, RuleGroup, RuleInstances, Seen, Timing};
 
-use super::group::{changed, link};
+use super::standing::{changed, link};
 use super::{GroupView, InstanceChange, RuleHealth, RuleKind, RuleView};
 
 /// The name of our own alert.

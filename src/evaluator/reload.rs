@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use crate::model::{RuleId, TargetId, Timestamp};
 use crate::rule::{Rule, RuleGroup};
 
-use super::group::{Group, Standing};
+use super::group::Group;
 use super::ingest::Intake;
 use super::join::ending;
+use super::standing::Standing;
 use super::{Evaluator, EvaluatorSpec, ScrapeTarget, Transitions};
 
 impl Evaluator {

@@ -12,10 +12,11 @@ use crate::rule::{AnnotateContext, OnUnknown, Rule, RuleError, annotate};
 use crate::template::{Answers, QuerySample};
 
 use super::blind::Sight;
-use super::group::{Group, Round, Standing, Surroundings};
+use super::group::{Group, Round};
 use super::ingest::Intake;
 use super::join::elements_of;
 use super::outage::{Inquiry, Step};
+use super::standing::{Standing, Surroundings};
 use super::{Answered, Evaluator, Measure, Question, QuestionId, Reading, ScrapeTarget, Transitions};
 
 /// How often the texts of a rule may ask on because of what they were answered.

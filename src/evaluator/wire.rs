@@ -13,7 +13,8 @@ use crate::rule::{ALERTS, ALERTS_FOR_STATE, Rule};
 use crate::store::metric_names;
 
 use super::blind::{Branch, Sight};
-use super::group::{Group, Standing};
+use super::group::Group;
+use super::standing::Standing;
 
 /// How many rules one sees through to. An expression over the alerts of thousands of rules is not followed further.
 const UPSTREAM_MAX: usize = 200;

@@ -1,0 +1,314 @@
+//! A rule as it stands, and what an evaluation makes of it: alerts move, series are written, and who is unknown is noted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Labels, RuleId, Sample, Timestamp};
+use crate::promql::Value;
+use crate::rule::{
+    ALERTS, ALERTS_FOR_STATE, AlertRule, AnnotateContext, Change, Instance, OnUnknown, RecordRule, Rule, RuleError,
+    RuleGroup, RuleInstances, Seen, Timing, annotate, record, series_of,
+};
+use crate::store::{Append, Origin, Store};
+use crate::template::{Answers, KnownAnswers, QueryHost};
+
+use super::blind::{Health, Scene, Sight};
+use super::overdue::UnknownAlert;
+use super::queries::{self, StoreQueries};
+use super::{GroupReport, InstanceChange, RuleHealth, RuleKind, RuleView, ScrapeTarget};
+
+/// A rule and what became of it.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) rule: Arc<Rule>,
+    /// Its place among all rules.
+    pub(super) number: usize,
+    pub(super) sight: Sight,
+    pub(super) instances: RuleInstances,
+    /// The series that it wrote in its last successful evaluation.
+    pub(super) outputs: BTreeSet<Labels>,
+    pub(super) error: Option<String>,
+    pub(super) warnings: Vec<String>,
+    /// What a remote source answered to the queries of its texts, in this evaluation.
+    pub(super) answers: KnownAnswers,
+    pub(super) evaluated_at: Option<Timestamp>,
+    pub(super) took: Duration,
+}
+
+/// What rules see and write to.
+pub(super) struct Surroundings<'a> {
+    pub(super) store: &'a mut Store,
+    pub(super) targets: &'a [&'a ScrapeTarget],
+    pub(super) context: &'a AnnotateContext,
+    pub(super) healths: &'a mut [Health],
+    /// The alerts of each rule that cannot be measured.
+    pub(super) unknown: &'a mut BTreeMap<RuleId, Vec<UnknownAlert>>,
+    pub(super) is_strict: bool,
+    pub(super) elapsed: fn() -> Duration,
+}
+
+impl Surroundings<'_> {
+    pub(super) fn scene(&self) -> Scene<'_> {
+        Scene { store: self.store, targets: self.targets, healths: self.healths }
+    }
+}
+
+impl Standing {
+    /// A rule that was never evaluated. Its selectors are registered when the store is to answer them.
+    pub(super) fn new(rule: Rule, number: usize, is_embedded: bool, query_offset: Duration, store: &mut Store) -> Self {
+        let sight = if is_embedded { Sight::new(store, rule.expr(), query_offset) } else { Sight::default() };
+        if let (true, Rule::Alert(alert)) = (is_embedded, &rule) {
+            queries::keep(store, alert, query_offset);
+        }
+        let timing = match &rule {
+            Rule::Alert(alert) => alert.timing(),
+            Rule::Record(_) => Timing { hold: Duration::ZERO, keep_firing_for: Duration::ZERO },
+        };
+        Self {
+            number,
+            sight,
+            instances: RuleInstances::new(rule.id().clone(), timing),
+            rule: Arc::new(rule),
+            outputs: BTreeSet::new(),
+            error: None,
+            warnings: Vec::new(),
+            answers: KnownAnswers::new(),
+            evaluated_at: None,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Where its expression and alerts can be looked at.
+    pub(super) fn link(&self, context: &AnnotateContext) -> String {
+        link(context, self.rule.name())
+    }
+
+    /// Takes in the result of an evaluation: alerts move, series are written, and the report says how it went.
+    pub(super) fn take(
+        &mut self,
+        result: Result<Value, RuleError>,
+        group: &RuleGroup,
+        around: &mut Surroundings<'_>,
+        at: Timestamp,
+        changes: &mut Vec<InstanceChange>,
+        report: &mut GroupReport,
+    ) {
+        let stamp = at - group.query_offset;
+        let rule = self.rule.clone();
+        let mut is_whole = true;
+        let error = match &*rule {
+            Rule::Alert(rule) => {
+                let error = self.take_alerts(rule, result, group, around, at, changes);
+                if error.is_none() || !around.is_strict {
+                    let (written, is_stored) = self.write_alerts(around.store, stamp);
+                    report.samples += written;
+                    is_whole = is_stored;
+                }
+                self.note_unknown(group, around, error.as_ref(), at);
+                error
+            }
+            Rule::Record(rule) => match self.take_record(rule, result, group, around.store, stamp) {
+                Ok(written) => {
+                    report.samples += written;
+                    None
+                }
+                Err(error) => Some(error),
+            },
+        };
+        if let Some(health) = around.healths.get_mut(self.number) {
+            *health = Health { is_failing: error.is_some() || !is_whole, is_evaluated: true };
+        }
+        self.evaluated_at = Some(at);
+        let error = error.map(|error| error.to_string());
+        let had_failed = std::mem::replace(&mut self.error, error).is_some();
+        match &self.error {
+            Some(error) => {
+                report.failed += 1;
+                if !had_failed {
+                    report.failures.push((self.rule.name().to_owned(), error.clone()));
+                }
+            }
+            None if had_failed => report.recovered.push(self.rule.name().to_owned()),
+            None => {}
+        }
+    }
+
+    fn take_alerts(
+        &mut self,
+        rule: &AlertRule,
+        result: Result<Value, RuleError>,
+        group: &RuleGroup,
+        around: &Surroundings<'_>,
+        at: Timestamp,
+        changes: &mut Vec<InstanceChange>,
+    ) -> Option<RuleError> {
+        let link = self.link(around.context);
+        let sight = &self.sight;
+        let scene = around.scene();
+        let is_unknown = |instance: &Instance| sight.trouble(scene, instance, group.on_unknown, at).is_some();
+        let embedded = StoreQueries { store: around.store, at: at - group.query_offset, rule };
+        let remote = Answers::new(&self.answers);
+        let queries: &dyn QueryHost = if group.source.is_embedded() { &embedded } else { &remote };
+        let mut result = result.and_then(|value| annotate(rule, value, around.context, at, queries));
+        if let Ok(seen) = &result
+            && group.limit > 0
+        {
+            let count = self.instances.count_after(seen, is_unknown, at);
+            if count > group.limit {
+                result = Err(RuleError::Limit { limit: group.limit, count, what: "alerts" });
+            }
+        }
+        let error = result.as_ref().err().cloned();
+        let values = values_of(&result);
+        let made = match (result, group.on_unknown) {
+            (Err(RuleError::Limit { .. }), _) if around.is_strict => self.instances.end_all(&link, at),
+            (Err(_), OnUnknown::Resolve) => self.instances.apply(Ok(Vec::new()), is_unknown, &link, at),
+            (result, _) => self.instances.apply(result, is_unknown, &link, at),
+        };
+        changes.extend(made.into_iter().map(|change| changed(&rule.id, change, &values)));
+        error
+    }
+
+    /// Writes the series that tell of the alerts, if anyone wants them, and ends those of alerts that are no more or have
+    /// another state. What cannot be measured is still what it was. Returns how many there are, and whether all were stored.
+    fn write_alerts(&mut self, store: &mut Store, stamp: Timestamp) -> (usize, bool) {
+        if self.instances.iter().len() == 0 && self.outputs.is_empty() {
+            return (0, true);
+        }
+        let is_wanted = store.may_want(ALERTS) || store.may_want(ALERTS_FOR_STATE);
+        let series: Vec<_> = if is_wanted { self.instances.iter().flat_map(series_of).collect() } else { Vec::new() };
+        let count = series.len();
+        // That there is no room for it must not keep an alert from being told: the rule does not fail, only for those that
+        // read its series.
+        let is_stored = self.write(series, store, stamp).is_ok();
+        (count, is_stored)
+    }
+
+    fn take_record(
+        &mut self,
+        rule: &RecordRule,
+        result: Result<Value, RuleError>,
+        group: &RuleGroup,
+        store: &mut Store,
+        stamp: Timestamp,
+    ) -> Result<usize, RuleError> {
+        let series = record(rule, result?, group.limit)?;
+        let count = series.len();
+        self.write(series, store, stamp)?;
+        Ok(count)
+    }
+
+    /// Stores the series that someone wants, and ends those that were written the last time and are not now.
+    fn write(&mut self, series: Vec<(Labels, f64)>, store: &mut Store, stamp: Timestamp) -> Result<(), RuleError> {
+        let refused_before = store.refused_count();
+        let mut dropped = 0;
+        let mut outputs = BTreeSet::new();
+        for (labels, value) in series {
+            if let Some(id) = store.series_for(&labels, &Origin::Recorded) {
+                let appended = store.append(id, Sample { at: stamp, value });
+                let is_same = || store.series(id).last().is_some_and(|last| last.value.to_bits() == value.to_bits());
+                dropped += usize::from(match appended {
+                    Append::Stored => false,
+                    Append::Duplicate => !is_same(),
+                    Append::OutOfOrder => true,
+                });
+                outputs.insert(labels);
+            }
+        }
+        for gone in self.outputs.difference(&outputs) {
+            store.end(gone, stamp);
+        }
+        self.outputs = outputs;
+        let refused = usize::try_from(store.refused_count() - refused_before).unwrap_or(usize::MAX);
+        if refused + dropped > 0 { Err(RuleError::NotStored { refused, dropped }) } else { Ok(()) }
+    }
+
+    /// Ends everything that it wrote.
+    pub(super) fn end_outputs(&mut self, store: &mut Store, at: Timestamp) {
+        for labels in std::mem::take(&mut self.outputs) {
+            store.end(&labels, at);
+        }
+    }
+
+    fn note_unknown(&self, group: &RuleGroup, around: &mut Surroundings<'_>, error: Option<&RuleError>, at: Timestamp) {
+        let unknown: Vec<UnknownAlert> = self
+            .instances
+            .iter()
+            .filter_map(|instance| {
+                let why = || match (error, self.sight.trouble(around.scene(), instance, group.on_unknown, at)) {
+                    (Some(error), _) => format!("the rule fails: {error}"),
+                    (None, Some(trouble)) => trouble.to_string(),
+                    (None, None) => String::new(),
+                };
+                UnknownAlert::new(instance, group, self.rule.name(), why)
+            })
+            .collect();
+        if unknown.is_empty() {
+            around.unknown.remove(self.rule.id());
+        } else {
+            around.unknown.insert(self.rule.id().clone(), unknown);
+        }
+    }
+
+    pub(super) fn view(&self, group: &RuleGroup) -> RuleView {
+        let alert = match &*self.rule {
+            Rule::Alert(alert) => Some(alert),
+            Rule::Record(_) => None,
+        };
+        RuleView {
+            id: self.rule.id().clone(),
+            file: group.file.clone(),
+            group: group.name.clone(),
+            kind: if alert.is_some() { RuleKind::Alerting } else { RuleKind::Recording },
+            name: self.rule.name().to_owned(),
+            source: self.rule.source().to_owned(),
+            hold: alert.map_or(Duration::ZERO, |alert| alert.hold),
+            keep_firing_for: alert.map_or(Duration::ZERO, |alert| alert.keep_firing_for),
+            labels: self.rule.labels(),
+            annotations: alert.map(AlertRule::written_annotations).unwrap_or_default(),
+            health: match (&self.error, self.evaluated_at) {
+                (_, None) => RuleHealth::Unknown,
+                (Some(_), Some(_)) => RuleHealth::Failing,
+                (None, Some(_)) => RuleHealth::Ok,
+            },
+            evaluated_at: self.evaluated_at,
+            took: self.took,
+            error: self.error.clone(),
+            warnings: self.warnings.clone(),
+            instances: self.instances.iter().cloned().collect(),
+        }
+    }
+}
+
+fn values_of(result: &Result<Vec<Seen>, RuleError>) -> HashMap<Labels, f64> {
+    let seen = result.as_ref().map_or(&[][..], Vec::as_slice);
+    seen.iter().map(|it| (it.labels.clone(), it.value)).collect()
+}
+
+/// A change of an instance of a rule, with the value that its element has now.
+pub(super) fn changed(rule: &RuleId, change: Change, values: &HashMap<Labels, f64>) -> InstanceChange {
+    InstanceChange {
+        rule: rule.clone(),
+        value: values.get(&change.labels).copied().unwrap_or(f64::NAN),
+        labels: change.labels,
+        row: change.row,
+        transition: change.transition,
+        alert: change.alert,
+    }
+}
+
+/// Where a rule of this name can be looked at.
+pub(super) fn link(context: &AnnotateContext, rule: &str) -> String {
+    format!("{}/?rule={}", context.external_url.trim_end_matches('/'), url_escape(rule))
+}
+
+/// A text for use in a URL's query.
+fn url_escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
