@@ -7,6 +7,7 @@ mod alert;
 mod bytes;
 mod compat;
 mod duration;
+mod glob;
 mod hex;
 mod id;
 mod labels;
@@ -24,6 +25,7 @@ pub use alert::{Alert, AlertStatus};
 pub use bytes::parse_bytes;
 pub use compat::Compat;
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use glob::{GlobError, NameGlob, PathGlob, is_glob};
 pub use hex::hex;
 pub use id::{
     ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
