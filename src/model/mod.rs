@@ -42,5 +42,5 @@ pub use regex::{anchored_regex, go_regex};
 pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use secret::SecretText;
-pub use spelling::{did_you_mean, distance, nearest};
+pub use spelling::{did_you_mean, nearest};
 pub use time::Timestamp;
