@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Labels, RuleId, Sample, Timestamp};
+use crate::model::{Labels, RuleId, Sample, Timestamp, escape_url};
 use crate::promql::{Value, evaluate};
 use crate::rule::{
     ALERTS, ALERTS_FOR_STATE, AlertRule, AnnotateContext, Change, Instance, OnUnknown, RecordRule, Rule, RuleError,
@@ -431,20 +431,10 @@ pub(super) fn changed(rule: &RuleId, change: Change, values: &HashMap<Labels, f6
 
 /// Where a rule of this name can be looked at.
 pub(super) fn link(context: &AnnotateContext, rule: &str) -> String {
-    format!("{}/?rule={}", context.external_url.trim_end_matches('/'), url_escape(rule))
+    format!("{}/?rule={}", context.external_url.trim_end_matches('/'), escape_url(rule))
 }
 
 fn intervals_between(from: Timestamp, to: Timestamp, interval: Duration) -> u64 {
     let step = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
     u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX) / step
-}
-
-/// A text for use in a URL's query.
-fn url_escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
 }

@@ -13,6 +13,7 @@ mod id;
 mod labels;
 mod matcher;
 mod notification;
+mod percent;
 mod place;
 mod regex;
 mod relabel;
@@ -37,6 +38,7 @@ pub use notification::{
     GroupNotification, GroupStatus, NoticeNotification, Notification, NotifyReason, RollbackNote, RollbackNotification,
     RollbackOutcome,
 };
+pub use percent::{escape_path, escape_query, escape_url};
 pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
 pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
