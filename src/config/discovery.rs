@@ -83,7 +83,7 @@ fn files(
                 is_sound = false;
                 sheet.note(file, &format!("{path}.files[{at}]"), error.to_string()).hint = match error {
                     FilePatternError::Extension => Some("a pattern has an ending too: `targets/*.json`".to_owned()),
-                    FilePatternError::Directory | FilePatternError::Malformed => None,
+                    FilePatternError::Directory | FilePatternError::Malformed(_) => None,
                 };
             }
         }

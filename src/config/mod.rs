@@ -21,7 +21,6 @@ mod hint;
 mod place;
 mod scalar;
 
-mod size;
 mod value;
 
 mod expression;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::IntegrationKind;
+use crate::model::{IntegrationKind, is_glob};
 use crate::template::{Library, LibraryError, TemplateError};
 
-use super::files::{Files, glob, is_pattern, plain};
+use super::files::{Files, glob, plain};
 use super::place::{Sheet, Spot};
 use super::raw::{RawMain, RawRuleFile, RawScrapeFile, Text};
 use super::tree::Tree;
@@ -52,6 +52,15 @@ pub(super) struct Listed {
     /// How many files it means, and how many of them no entry above means.
     pub(super) files: usize,
     pub(super) new_files: usize,
+}
+
+/// A file that an entry means.
+struct ReadFile {
+    /// As the configuration names it.
+    name: String,
+    /// Where it is.
+    path: PathBuf,
+    text: String,
 }
 
 /// A rule file as it is written.
@@ -215,46 +224,14 @@ impl RawConfig {
     }
 
     fn read_rule_files(&mut self, names: &[Text], files: Files<'_>) {
-        let mut seen = BTreeSet::new();
-        for (index, name) in names.iter().enumerate() {
-            let setting = format!("rule_files[{index}]");
-            let is_pattern = is_pattern(&name.value);
-            let meant = if name.value.is_empty() {
-                Err("the path is empty")
-            } else if is_pattern {
-                glob(&name.value, &self.directory, files)
-            } else {
-                Ok(vec![name.value.clone()])
-            };
-            let meant = match meant {
-                Ok(meant) => meant,
-                Err(what) => {
-                    self.sheet.note(name, &setting, what);
-                    continue;
-                }
-            };
-            let mut listed = Listed { name: name.clone(), is_pattern, files: meant.len(), new_files: 0 };
-            for file in meant {
-                let path = plain(&self.directory.join(&file));
-                if !seen.insert(path.clone()) {
-                    continue;
-                }
-                listed.new_files += 1;
-                match (files.read)(&path) {
-                    Ok(text) => self.rule_files.push(RawRules::parse(&file, &path, text)),
-                    Err(error) => {
-                        let what = format!("`{}`: {}", path.display(), read_error(&error));
-                        self.sheet.note(name, &setting, what).hint = (error.kind() == io::ErrorKind::NotFound)
-                            .then(|| "a path is relative to the directory of this file".to_owned());
-                    }
-                }
-            }
-            self.listed.push(listed);
-        }
+        let (listed, read) = self.read_each("rule_files", names, files);
+        self.listed = listed;
+        self.rule_files = read.into_iter().map(|file| RawRules::parse(&file.name, &file.path, file.text)).collect();
     }
 
     fn read_scrape_files(&mut self, names: &[Text], files: Files<'_>) {
-        for (path, text) in self.read_each("scrape_config_files", names, files) {
+        let (_, read) = self.read_each("scrape_config_files", names, files);
+        for ReadFile { path, text, .. } in read {
             let mut sheet = Sheet::new(path.display().to_string(), text);
             let tree = sheet.grow();
             let file = sheet.fill(&tree);
@@ -265,9 +242,9 @@ impl RawConfig {
 
     fn read_templates(&mut self, names: &[Text], files: Files<'_>) {
         let mut library = Library::new();
-        let read = self.read_each("templates", names, files);
+        let (_, read) = self.read_each("templates", names, files);
         let mut sheets: Vec<(String, Sheet)> = Vec::new();
-        for (path, text) in read {
+        for ReadFile { path, text, .. } in read {
             let name = path.display().to_string();
             let added = library.add(&name, &text);
             let mut sheet = Sheet::new(name.clone(), text);
@@ -285,36 +262,44 @@ impl RawConfig {
         self.template_files = sheets.into_iter().map(|(_, sheet)| sheet).collect();
     }
 
-    /// What the files of a list hold, each with its path; what cannot be read is noted.
-    fn read_each(&mut self, list: &str, names: &[Text], files: Files<'_>) -> Vec<(PathBuf, String)> {
-        let mut read = Vec::new();
+    /// The entries of a list of files, and the files that they mean, each once; what cannot be read is noted.
+    fn read_each(&mut self, list: &str, names: &[Text], files: Files<'_>) -> (Vec<Listed>, Vec<ReadFile>) {
+        let (mut entries, mut read) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
         for (index, name) in names.iter().enumerate() {
             let setting = format!("{list}[{index}]");
+            let is_pattern = is_glob(&name.value);
             let meant = match name.value.as_str() {
-                "" => Err("the path is empty"),
-                pattern if is_pattern(pattern) => glob(pattern, &self.directory, files),
+                "" => Err("the path is empty".to_owned()),
+                pattern if is_pattern => glob(pattern, &self.directory, files),
                 plain => Ok(vec![plain.to_owned()]),
             };
-            let meant = meant.unwrap_or_else(|what| {
-                self.sheet.note(name, &setting, what);
-                Vec::new()
-            });
+            let meant = match meant {
+                Ok(meant) => meant,
+                Err(what) => {
+                    self.sheet.note(name, &setting, what);
+                    continue;
+                }
+            };
+            let mut listed = Listed { name: name.clone(), is_pattern, files: meant.len(), new_files: 0 };
             for file in meant {
                 let path = plain(&self.directory.join(&file));
                 if !seen.insert(path.clone()) {
                     continue;
                 }
+                listed.new_files += 1;
                 match (files.read)(&path) {
-                    Ok(text) => read.push((path, text)),
+                    Ok(text) => read.push(ReadFile { name: file, path, text }),
                     Err(error) => {
                         let what = format!("`{}`: {}", path.display(), read_error(&error));
-                        self.sheet.note(name, &setting, what);
+                        self.sheet.note(name, &setting, what).hint = (error.kind() == io::ErrorKind::NotFound)
+                            .then(|| "a path is relative to the directory of this file".to_owned());
                     }
                 }
             }
+            entries.push(listed);
         }
-        read
+        (entries, read)
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::SourceName;
+use crate::model::{PathGlob, SourceName};
 use crate::rule::{OnUnknown, RuleGroup};
 
-use super::files::{matches_path, pattern_trouble, plain};
+use super::files::plain;
 use super::hint::did_you_mean;
 use super::place::{Sheet, Spanned};
 use super::raw::{RawRuleOptions, Text};
@@ -25,7 +25,7 @@ pub(super) struct RuleOptions {
 #[derive(Clone, Debug)]
 struct RuleOption {
     /// Patterns of whole paths; all files when absent.
-    files: Option<Vec<String>>,
+    files: Option<Vec<PathGlob>>,
     /// All groups when absent.
     groups: Option<BTreeSet<String>>,
     source: Option<SourceName>,
@@ -69,9 +69,9 @@ impl RuleOptions {
 
 impl RuleOption {
     fn is_of(&self, group: &str, file: &Path) -> bool {
-        let is_file = |patterns: &Vec<String>| {
+        let is_file = |patterns: &Vec<PathGlob>| {
             let file = plain(file);
-            file.to_str().is_some_and(|file| patterns.iter().any(|pattern| matches_path(pattern, file)))
+            file.to_str().is_some_and(|file| patterns.iter().any(|pattern| pattern.is_match(file)))
         };
         self.files.as_ref().is_none_or(is_file) && self.groups.as_ref().is_none_or(|groups| groups.contains(group))
     }
@@ -81,10 +81,12 @@ fn entry(sheet: &mut Sheet, path: &str, raw: &RawRuleOptions, sources: &Sources,
     let mut patterns = |files: &Vec<Text>| {
         let mut whole = Vec::new();
         for (at, text) in files.iter().enumerate() {
-            if let Some(why) = pattern_trouble(&text.value) {
-                sheet.note(text, &format!("{path}.files[{at}]"), why);
+            match PathGlob::parse(&plain(&directory.join(&text.value)).to_string_lossy()) {
+                Ok(pattern) => whole.push(pattern),
+                Err(error) => {
+                    sheet.note(text, &format!("{path}.files[{at}]"), error.to_string());
+                }
             }
-            whole.push(plain(&directory.join(&text.value)).to_string_lossy().into_owned());
         }
         whole
     };

@@ -1,5 +1,6 @@
 //! What is kept in memory: `store`.
 
+use crate::model::parse_bytes;
 use crate::promql::{self, ExprKind, Reading, Shift};
 use crate::store::Retain;
 
@@ -7,7 +8,6 @@ use super::StoreOptions;
 use super::expression::expression;
 use super::place::Sheet;
 use super::raw::{OneOrMany, RawStore, Text};
-use super::size::parse_size;
 
 /// Checks `store`.
 pub(super) fn store(sheet: &mut Sheet, raw: &RawStore) -> StoreOptions {
@@ -26,7 +26,7 @@ pub(super) fn store(sheet: &mut Sheet, raw: &RawStore) -> StoreOptions {
 
 /// A size that is more than nothing.
 fn size(sheet: &mut Sheet, path: &str, text: &Text) -> Option<u64> {
-    let (what, hint) = match parse_size(&text.value) {
+    let (what, hint) = match parse_bytes(&text.value) {
         Some(0) => ("must be more than 0".to_owned(), None),
         Some(bytes) => return Some(bytes),
         None => (format!("not a valid size: `{}`", text.value), Some("write it like `512MB` or `4GB`")),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Labels, RuleId, Sample, Timestamp};
+use crate::model::{Labels, RuleId, Sample, Timestamp, escape_url};
 use crate::promql::Value;
 use crate::rule::{
     ALERTS, ALERTS_FOR_STATE, AlertRule, AnnotateContext, Change, Instance, OnUnknown, RecordRule, Rule, RuleError,
@@ -300,15 +300,5 @@ pub(super) fn changed(rule: &RuleId, change: Change, values: &HashMap<Labels, f6
 
 /// Where a rule of this name can be looked at.
 pub(super) fn link(context: &AnnotateContext, rule: &str) -> String {
-    format!("{}/?rule={}", context.external_url.trim_end_matches('/'), url_escape(rule))
-}
-
-/// A text for use in a URL's query.
-fn url_escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
+    format!("{}/?rule={}", context.external_url.trim_end_matches('/'), escape_url(rule))
 }

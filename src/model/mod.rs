@@ -7,11 +7,13 @@ mod alert;
 mod bytes;
 mod compat;
 mod duration;
+mod glob;
 mod hex;
 mod id;
 mod labels;
 mod matcher;
 mod notification;
+mod percent;
 mod place;
 mod regex;
 mod relabel;
@@ -24,6 +26,7 @@ pub use alert::{Alert, AlertStatus};
 pub use bytes::parse_bytes;
 pub use compat::Compat;
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use glob::{GlobError, NameGlob, PathGlob, is_glob};
 pub use hex::hex;
 pub use id::{
     ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
@@ -35,10 +38,11 @@ pub use notification::{
     GroupNotification, GroupStatus, NoticeNotification, Notification, NotifyReason, RollbackNote, RollbackNotification,
     RollbackOutcome,
 };
+pub use percent::{escape_path, escape_query, escape_url};
 pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
 pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use secret::SecretText;
-pub use spelling::{did_you_mean, distance, nearest};
+pub use spelling::{did_you_mean, nearest};
 pub use time::Timestamp;

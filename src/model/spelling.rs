@@ -2,11 +2,19 @@
 
 use std::cmp::Reverse;
 
+/// A longer text is no name, and a comparison takes as many steps as the product of two lengths.
+const NAME_MAX: usize = 256;
+
 /// The candidate that is nearest to a name, if one is near enough to be a slip. Of two that are as near, it is the one
 /// that begins more like the name.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let slips_max = (name.chars().count() / 3).clamp(1, 3);
-    let distances = candidates.into_iter().map(|candidate| (distance(name, candidate), candidate));
+    let length = name.chars().count();
+    if length > NAME_MAX {
+        return None;
+    }
+    let slips_max = (length / 3).clamp(1, 3);
+    let alike = candidates.into_iter().filter(|it| it.chars().count().abs_diff(length) <= slips_max);
+    let distances = alike.map(|candidate| (distance(name, candidate), candidate));
     let near = distances.filter(|(slips, _)| *slips <= slips_max);
     near.min_by_key(|(slips, candidate)| (*slips, Reverse(common_start(name, candidate)))).map(|(_, near)| near)
 }
@@ -17,7 +25,7 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
 }
 
 /// How many letters have to be added, removed, exchanged or swapped with their neighbour; capitals do not count.
-pub fn distance(left: &str, right: &str) -> usize {
+fn distance(left: &str, right: &str) -> usize {
     let (left, right): (Vec<char>, Vec<char>) = (letters(left), letters(right));
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=right.len()).collect();
@@ -62,6 +70,7 @@ mod tests {
         check("x", None);
         check("pagerduty", None);
         check("", None);
+        check(&"slack".repeat(100), None);
     }
 
     #[test]

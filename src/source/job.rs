@@ -8,7 +8,8 @@ use url::Url;
 
 use crate::evaluator::{IntakeOptions, PageFormat, ScrapeTarget};
 use crate::model::{
-    ClientName, Labels, RelabelRule, TargetId, Timestamp, format_duration, parse_duration, relabel_in_place,
+    ClientName, Labels, RelabelRule, TargetId, Timestamp, escape_path, escape_query, format_duration, parse_duration,
+    relabel_in_place,
 };
 
 use super::discovery::Discovery;
@@ -338,25 +339,12 @@ impl ScrapeJob {
         }
         let pairs = params.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
         let query: Vec<String> =
-            pairs.map(|(name, value)| format!("{}={}", escape(name, ""), escape(value, ""))).collect();
-        let path = escape(labels.get(METRICS_PATH), "/$&+,:;=@!'()*");
+            pairs.map(|(name, value)| format!("{}={}", escape_query(name), escape_query(value))).collect();
+        let path = escape_path(labels.get(METRICS_PATH));
         let slash = if path.starts_with('/') || path.is_empty() { "" } else { "/" };
         let question = if query.is_empty() { "" } else { "?" };
-        format!("{scheme}://{address}{slash}{path}{question}{}", query.join("&").replace("%20", "+"))
+        format!("{scheme}://{address}{slash}{path}{question}{}", query.join("&"))
     }
-}
-
-/// A text in which everything is escaped that is neither plain nor allowed.
-fn escape(text: &str, allowed: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || allowed.as_bytes().contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
 }
 
 /// Why a text is not a host with or without a port and nothing else, and a hint.

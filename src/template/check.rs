@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::nearest;
+
 use super::Trouble;
 use super::ast::{Body, Expr, Node, Set};
 use super::object::ObjectKind;
 use super::pipeline::takes;
 use super::shape::Shape;
-use super::spell::{closest, did_you_mean};
 use super::value::Value;
 
 /// What a check found besides faults.
@@ -188,7 +189,7 @@ fn unknown_field(at: usize, of: Shape, name: &str) -> Trouble {
             Some(format!("there are {} and {}", others.join(", "), pointed(last)))
         }
     };
-    let near = closest(name, names.iter().copied()).map(|near| did_you_mean(&format!(".{near}")));
+    let near = nearest(name, names.iter().copied()).map(|near| format!("did you mean `.{near}`?"));
     let what = match of {
         Shape::Object(ObjectKind::Rule | ObjectKind::Notification) => format!("there is no field `.{name}`"),
         _ => format!("{} has no field `.{name}`", in_words(of)),

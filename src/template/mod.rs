@@ -33,7 +33,6 @@ mod printf;
 mod program;
 mod rule_text;
 mod shape;
-mod spell;
 mod value;
 mod verb;
 

@@ -1,10 +1,11 @@
 //! Pipelines: from an action's tokens to an expression. Functions, variables and numbers of arguments are checked here.
 
+use crate::model::did_you_mean;
+
 use super::ast::Expr;
 use super::functions::{self, Dialect, Function};
 use super::lexer::{Token, TokenKind};
 use super::parser::{KEYWORDS, Scope};
-use super::spell::{closest, did_you_mean};
 use super::value::Value;
 use super::{DEPTH_MAX, Trouble, constant, too_deep};
 
@@ -200,7 +201,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             return Err(Trouble::new(at, format!("`{word}` can only stand at the beginning of an action")));
         }
         let variable = self.scope.names().find(|variable| variable.len() > 1 && variable[1..] == *word);
-        let hint = variable.or_else(|| closest(word, functions::names(self.dialect))).map(did_you_mean);
+        let hint = did_you_mean(word, variable).or_else(|| did_you_mean(word, functions::names(self.dialect)));
         let hint = hint.or_else(|| functions::elsewhere(self.dialect, word).map(str::to_owned));
         Err(Trouble::new(at, format!("there is no function `{word}`")).with_hint(hint))
     }
@@ -286,6 +287,6 @@ pub(super) fn takes(min: usize, max: usize) -> String {
 }
 
 pub(super) fn unknown_variable(at: usize, name: &str, scope: &Scope<'_>) -> Trouble {
-    let hint = closest(name, scope.names().filter(|known| *known != "$")).map(did_you_mean);
+    let hint = did_you_mean(name, scope.names().filter(|known| *known != "$"));
     Trouble::new(at, format!("there is no variable `{name}`")).with_hint(hint)
 }

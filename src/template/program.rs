@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::model::did_you_mean;
+
 use super::ast::{Bodies, Body, Node};
 use super::check::{self, Found};
 use super::functions::Dialect;
 use super::interpret::{Fault, Machine, World};
 use super::parser::{self, Parsed};
 use super::shape::Shape;
-use super::spell::{closest, did_you_mean};
 use super::value::Value;
 use super::{ExpandError, TemplateError, Trouble};
 
@@ -83,7 +84,7 @@ pub(super) fn all_are_defined(found: &Found, known: &[&Bodies]) -> Result<(), Tr
         None => Ok(()),
         Some((at, name)) => {
             let names = known.iter().flat_map(|bodies| bodies.keys()).map(String::as_str);
-            let hint = closest(name, names).map(did_you_mean);
+            let hint = did_you_mean(name, names);
             Err(Trouble::new(*at, format!("there is no template `{}`", super::shown(name)))
                 .with_hint(hint)
                 .with_default_hint("`define` makes one"))

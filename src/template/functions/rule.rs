@@ -9,8 +9,8 @@ use super::super::rule_text::QueryError;
 use super::super::value::{List, ListKind, Map, Object, Value};
 use super::super::{float, host, humanize as numbers};
 use super::Call;
-use super::words::{changed, escape_query};
-use crate::model::Timestamp;
+use super::words::changed;
+use crate::model::{Timestamp, escape_query};
 
 /// The elements that an instant query gives, from whoever can answer it.
 pub(super) fn query(call: &mut Call<'_, '_>, arguments: &[Value]) -> Result<Value, Fault> {

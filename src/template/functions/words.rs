@@ -2,6 +2,8 @@
 
 use regex::Regex;
 
+use crate::model::escape_query;
+
 use super::super::interpret::Fault;
 use super::super::value::Value;
 use super::super::{print as printing, printf as formats};
@@ -126,19 +128,6 @@ fn titled(text: &str) -> String {
     titled
 }
 
-/// As a value in the query of a URL.
-pub(super) fn escape_query(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => escaped.push(char::from(byte)),
-            b' ' => escaped.push('+'),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
-
 /// As text of an HTML page.
 pub(in crate::template) fn escape_html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -186,7 +175,6 @@ mod tests {
 
     #[test]
     fn escapes() {
-        assert_eq!(escape_query("up{job=\"é\"} + 1~"), "up%7Bjob%3D%22%C3%A9%22%7D+%2B+1~");
         assert_eq!(escape_html("<a b='c'>&\"\0"), "&lt;a b=&#39;c&#39;&gt;&amp;&#34;\u{fffd}");
         assert_eq!(escape_js("'<a=\"\\\n\u{a0}é"), "\\'\\u003Ca\\u003D\\\"\\\\\\u000A\\u00A0é");
     }
