@@ -50,8 +50,6 @@ pub struct Rollouts {
     /// The firing alerts that cannot be measured now.
     unknown: BTreeSet<Fingerprint>,
     touched: BTreeSet<EpisodeKey>,
-    /// The terms of the entries of the configuration before this one, until [`Rollouts::settle`].
-    terms_before: BTreeSet<String>,
 }
 
 /// A claim that goes on under another integration, because its entry was renamed or is gone.
@@ -74,11 +72,11 @@ impl Rollouts {
             readings: BTreeMap::new(),
             unknown: BTreeSet::new(),
             touched: BTreeSet::new(),
-            terms_before: BTreeSet::new(),
         }
     }
 
-    /// Takes other entries of the configuration; [`Rollouts::settle`] says what that means for the episodes. What a guard said of an entry that has changed says nothing of it now.
+    /// Takes other entries of the configuration; [`Rollouts::settle`] says what that means for the episodes. What a guard
+    /// said of an entry that has changed says nothing of it now.
     pub fn configure(&mut self, specs: impl IntoIterator<Item = RollbackSpec>) {
         let specs: BTreeMap<IntegrationId, RollbackSpec> =
             specs.into_iter().map(|spec| (spec.id.clone(), spec)).collect();
@@ -86,7 +84,6 @@ impl Rollouts {
             specs.get(id).map(|spec| spec.terms.clone())
         };
         self.readings.retain(|id, _| terms(&specs, id) == terms(&self.specs, id));
-        self.terms_before = self.specs.values().map(|spec| spec.terms.clone()).collect();
         self.specs = specs;
     }
 
@@ -98,8 +95,6 @@ impl Rollouts {
             Some(spec) => episode.terms.is_empty() || episode.terms == spec.terms,
             None => episode.terms.is_empty(),
         };
-        let mut known = std::mem::take(&mut self.terms_before);
-        known.extend(self.episodes.values().map(|episode| episode.terms.clone()));
         // All leave before any arrives: two may have exchanged their places.
         let (staying, leaving): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.episodes).into_iter().partition(|(key, episode)| is_at_home(key, episode));
@@ -115,9 +110,8 @@ impl Rollouts {
         }
         for episode in homeless {
             let (mut key, mut mark) = (episode.key.clone(), episode.terms.clone());
-            // What has come there meanwhile is another's, and so is the place of an entry that only moved up.
-            let is_anothers = self.specs.get(&key.integration).is_some_and(|spec| known.contains(&spec.terms));
-            while self.episodes.contains_key(&key) || (is_anothers && key == episode.key) {
+            // What has come there meanwhile is another's.
+            while self.episodes.contains_key(&key) {
                 key.integration = key.integration.former(&mark);
                 mark.push('+');
             }
