@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::{Clock, Stopwatch};
-use crate::dispatch::{Delivery, DeliveryState, Group, Sending};
+use crate::dispatch::{Delivery, DeliveryState, DispatchRecord, Group, Sending};
 use crate::engine::{Effect, Engine, EngineSpec, Event, Note, Record, Step, Weight};
 use crate::model::{Alert, DeliveryId, IntegrationId, IntegrationKind, Timestamp};
 use crate::receiver::Reply;
@@ -187,22 +187,33 @@ impl EngineLoop {
     }
 
     /// Commits a step's records and does what waits for them. When the disk does not take them, pages leave all the same,
-    /// from memory; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is that they
-    /// failed: they are tried again, and past their deadline a human is paged.
+    /// from memory, and say so; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is
+    /// that they failed: they are tried again, and past their deadline a human is paged.
     fn carry_out(&mut self, step: Step, backlog: &mut Backlog) -> Vec<Event> {
-        let has_nothing = step.records.is_empty() && backlog.len() == 0;
+        let has_nothing = step.records.is_empty() && backlog.len() == 0 && backlog.retry_in().is_none();
         let is_committed = has_nothing || self.commit(step.records, backlog);
         let mut refused = Vec::new();
         for effect in step.after_commit {
             match effect {
-                Effect::Send(sending) if !is_committed && sending.integration.kind == IntegrationKind::Rollback => {
+                Effect::Send(sending) if is_committed || self.is_claim_on_disk(&sending) => self.send(*sending),
+                Effect::Send(sending) if sending.integration.kind == IntegrationKind::Rollback => {
                     let why = "the claim cannot be written to the state file, and must not leave before".to_owned();
                     refused.push(Event::Reply { delivery: sending.delivery, reply: Reply::Failed { why } });
                 }
-                effect => self.carry(effect),
+                Effect::Send(mut sending) => {
+                    sending.request = sending.request.sent_from_memory(sending.integration.kind);
+                    self.send(*sending);
+                }
+                Effect::Note(note) => self.tell(note),
             }
         }
         refused
+    }
+
+    /// Whether this is an attempt at a claim that has been on disk since before it took no more: the same claim may leave.
+    fn is_claim_on_disk(&self, sending: &Sending) -> bool {
+        let row = || Record::Dispatch(DispatchRecord::Delivery(sending.delivery.clone(), None));
+        sending.integration.kind == IntegrationKind::Rollback && self.state.has_row(&row()).unwrap_or(false)
     }
 
     fn commit(&mut self, records: Vec<Record>, backlog: &mut Backlog) -> bool {
@@ -244,21 +255,17 @@ impl EngineLoop {
         is_done
     }
 
-    fn carry(&mut self, effect: Effect) {
-        match effect {
-            Effect::Send(sending) => self.send(*sending),
-            Effect::Note(note) => {
-                self.count(&note);
-                match note.weight() {
-                    Weight::Course => tracing::info!("{note}"),
-                    Weight::Setback => tracing::warn!("{note}"),
-                    Weight::Trouble => tracing::error!("{note}"),
-                }
-                if let Some(notes) = &self.notes {
-                    // Whoever watched may have gone.
-                    let _ = notes.send(note);
-                }
-            }
+    /// Lets those who watch know.
+    fn tell(&self, note: Note) {
+        self.count(&note);
+        match note.weight() {
+            Weight::Course => tracing::info!("{note}"),
+            Weight::Setback => tracing::warn!("{note}"),
+            Weight::Trouble => tracing::error!("{note}"),
+        }
+        if let Some(notes) = &self.notes {
+            // Whoever watched may have gone.
+            let _ = notes.send(note);
         }
     }
 
