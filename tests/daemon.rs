@@ -10,7 +10,7 @@ use atalaya::config;
 use atalaya::daemon::{Daemon, DaemonSpec, ServiceSpec};
 use atalaya::transport::install_crypto_provider;
 use axum::Router;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -93,6 +93,58 @@ receivers:
         while: bad > 0
 "
     )
+}
+
+/// A server that shows what `page` holds at `/metrics` and keeps the rest, path and body. Where the path is `/rollback` it
+/// answers 503 to the first.
+async fn town(page: Arc<Mutex<String>>) -> (SocketAddr, Arc<Mutex<Vec<(String, String)>>>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let kept = heard.clone();
+    let app = Router::new().fallback(async move |uri: Uri, body: String| {
+        if uri.path() == "/metrics" {
+            return (StatusCode::OK, page.lock().expect("no one panics with it").clone());
+        }
+        let mut kept = kept.lock().expect("no one panics with it");
+        let is_first = !kept.iter().any(|(path, _)| path == uri.path());
+        kept.push((uri.path().to_owned(), body));
+        let is_busy = uri.path() == "/rollback" && is_first;
+        (if is_busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }, "{}".to_owned())
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (address, heard)
+}
+
+/// While the state file takes no writes, pages leave and say so, a claim that is on disk goes on, and one that is not
+/// waits. Once it takes them again, that one leaves too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_leave_from_memory_and_say_so() {
+    let page = Arc::new(Mutex::new("bad{service=\"a\"} 1\n".to_owned()));
+    let (address, heard) = town(page.clone()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = start(&config(address), RULES, directory.path()).await;
+    let bodies = |path: &str, what: &str| {
+        let heard = heard.lock().unwrap();
+        let all = heard.iter().filter(|(other, body)| other == path && body.contains(what));
+        all.map(|(_, body)| body.clone()).collect::<Vec<_>>()
+    };
+    let (a, b) = ("\"service\":\"a\"", "\"service\":\"b\"");
+    until("the page", || !bodies("/people", a).is_empty()).await;
+    assert!(!bodies("/people", a)[0].contains("Sent from memory"));
+    until("the first attempt", || !bodies("/rollback", a).is_empty()).await;
+
+    let other = rusqlite::Connection::open(directory.path().join("atalaya.db")).unwrap();
+    other.execute_batch("ALTER TABLE instance RENAME TO away").unwrap();
+    *page.lock().unwrap() = "bad{service=\"a\"} 1\nbad{service=\"b\"} 1\n".to_owned();
+    until("the page from memory", || !bodies("/people", b).is_empty()).await;
+    assert!(bodies("/people", b)[0].contains("Sent from memory"), "{:?}", bodies("/people", b));
+    until("the claim that is on disk", || bodies("/rollback", a).len() > 1).await;
+    assert_eq!(bodies("/rollback", b), [""; 0]);
+
+    other.execute_batch("ALTER TABLE away RENAME TO instance").unwrap();
+    until("the claim that waited", || !bodies("/rollback", b).is_empty()).await;
+    daemon.run_until(std::future::ready(())).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

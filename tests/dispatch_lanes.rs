@@ -16,6 +16,7 @@ use atalaya::model::{
 };
 use atalaya::receiver::{BodySecretValue, Receiver, Reply, Request};
 
+use atalaya::rollout::RollbackSpec;
 use spec::{alerts, integration, spec};
 
 /// An engine with one integration for people, and what it wants to send.
@@ -58,6 +59,15 @@ impl Story {
         self.carry(step);
     }
 
+    /// The process ends, and another goes on from its rows with this configuration; the alerts of these letters fire.
+    fn restart(&mut self, spec: EngineSpec, letters: &str) {
+        let rows = self.engine.rows();
+        self.sendings.clear();
+        self.engine = Engine::restore(spec, rows);
+        let firing = letters.chars().map(|letter| self.alert(letter)).collect();
+        self.take(Event::Started { firing });
+    }
+
     fn take(&mut self, event: Event) {
         let step = self.engine.handle(self.now, event);
         self.carry(step);
@@ -71,20 +81,24 @@ impl Story {
         }
     }
 
+    /// The alert of a letter, that fires (in capitals) or has resolved.
+    fn alert(&self, letter: char) -> Alert {
+        let at = usize::try_from(u32::from(letter.to_ascii_lowercase()) - u32::from('a')).unwrap();
+        let status = if letter.is_uppercase() { AlertStatus::Firing } else { AlertStatus::Resolved { at: self.now } };
+        Alert {
+            labels: alerts()[at].clone(),
+            annotations: Labels::empty(),
+            status,
+            starts_at: self.now,
+            generator_url: String::new(),
+        }
+    }
+
     /// Lets alerts fire (in capitals) or resolve, by their letter.
     fn alerts(&mut self, letters: &str) {
         let change = |letter: char| {
-            let at = usize::try_from(u32::from(letter.to_ascii_lowercase()) - u32::from('a')).unwrap();
-            let labels = alerts()[at].clone();
-            let status =
-                if letter.is_uppercase() { AlertStatus::Firing } else { AlertStatus::Resolved { at: self.now } };
-            let alert = Alert {
-                labels: labels.clone(),
-                annotations: Labels::empty(),
-                status,
-                starts_at: self.now,
-                generator_url: String::new(),
-            };
+            let alert = self.alert(letter);
+            let labels = alert.labels.clone();
             InstanceChange {
                 rule: RuleId::new("r"),
                 labels,
@@ -321,28 +335,85 @@ fn a_rollback_whose_entry_goes_away_while_it_is_under_way_pages_a_human() {
     }
 }
 
+/// The configuration with its receiver and its rollback under another name.
+fn renamed(spec: EngineSpec) -> EngineSpec {
+    let mut spec = spec;
+    spec.receivers.iter_mut().for_each(|(id, _)| *id = bird(id));
+    spec.rollbacks.iter_mut().for_each(|rollback| rollback.id = bird(&rollback.id));
+    spec.route.receiver = Some(ReceiverName::new("bird"));
+    spec
+}
+
+fn bird(id: &IntegrationId) -> IntegrationId {
+    IntegrationId { receiver: ReceiverName::new("bird"), ..id.clone() }
+}
+
+/// On a reload as after a restart, whether the claim has arrived by then or is under way.
 #[test]
 fn an_entry_that_is_renamed_claims_no_second_rollback() {
     let kept = [IntegrationKind::PagerDuty, IntegrationKind::Rollback];
+    for (is_restart, answers) in [(false, vec![202]), (true, vec![202]), (false, vec![503]), (true, vec![503])] {
+        let mut story = Story::new("canary", &kept);
+        story.alerts("A");
+        for status in &answers {
+            assert_eq!(story.answer(*status), "rollback");
+        }
+        let claims = |story: &Story| -> Vec<String> {
+            story.engine.rollouts().episodes().map(|it| it.claim.as_ref().unwrap().id.to_string()).collect()
+        };
+        let before = claims(&story);
+        match is_restart {
+            false => story.reload(renamed(Story::spec("canary", &kept))),
+            true => story.restart(renamed(Story::spec("canary", &kept)), "A"),
+        }
+        let readings = vec![Reading {
+            id: bird(&integration("canary", IntegrationKind::Rollback)),
+            at: story.now,
+            elements: Ok(vec![Labels::empty()]),
+            blind: std::collections::BTreeSet::new(),
+        }];
+        story.take(Event::Transitions(Transitions { at: story.now, readings, ..Transitions::default() }));
+        story.now = story.now + Duration::from_secs(15);
+        story.take(Event::Wake);
+        assert_eq!(claims(&story), before);
+        let heard: Vec<String> = (0..story.sendings.len()).map(|_| story.answer(202)).collect();
+        let again = heard.iter().filter(|what| *what == "rollback").count();
+        assert_eq!(again, usize::from(answers == [503]), "{is_restart} {answers:?}: {heard:?}");
+        assert!(!heard.iter().any(|what| what.contains("notice")), "{is_restart} {answers:?}: {heard:?}");
+    }
+}
+
+/// Two entries of one receiver, of which the first is taken out: the second moves up to its place, and what the first
+/// has claimed keeps nobody from claiming there.
+#[test]
+fn an_entry_that_moves_up_claims_for_itself() {
+    let kept = [IntegrationKind::PagerDuty, IntegrationKind::Rollback];
+    let mut two = Story::spec("canary", &kept);
+    let first = integration("canary", IntegrationKind::Rollback);
+    let second = IntegrationId { slot: 1.into(), ..first.clone() };
+    let receiver = two.receivers.iter().find(|(id, _)| *id == first).unwrap().1.clone();
+    two.receivers.push((second.clone(), receiver));
+    two.rollbacks.push(RollbackSpec { id: second.clone(), terms: "others".into(), ..two.rollbacks[0].clone() });
+    let mut one = Story::spec("canary", &kept);
+    one.rollbacks[0].terms = "others".into();
     let mut story = Story::new("canary", &kept);
+    story.reload(two);
+    // The guard of the first holds, that of the second is unknown.
     story.alerts("A");
     assert_eq!(story.answer(202), "rollback");
-    let mut renamed = Story::spec("canary", &kept);
-    let name = |id: &IntegrationId| IntegrationId { receiver: ReceiverName::new("bird"), ..id.clone() };
-    renamed.receivers.iter_mut().for_each(|(id, _)| *id = name(id));
-    renamed.rollbacks.iter_mut().for_each(|rollback| rollback.id = name(&rollback.id));
-    renamed.route.receiver = Some(ReceiverName::new("bird"));
-    story.reload(renamed);
-    let readings = vec![Reading {
-        id: name(&integration("canary", IntegrationKind::Rollback)),
-        at: story.now,
-        elements: Ok(vec![Labels::empty()]),
-        blind: std::collections::BTreeSet::new(),
-    }];
-    story.take(Event::Transitions(Transitions { at: story.now, readings, ..Transitions::default() }));
-    story.pass();
+    assert_eq!(story.engine.rollouts().episodes().filter(|it| it.claim.is_some()).count(), 1);
+    story.reload(one);
+    story.alerts("A");
+    let claims = story.engine.rollouts().episodes().filter(|it| it.claim.is_some()).count();
+    assert_eq!(claims, 2, "{:?}", story.engine.rollouts().episodes().collect::<Vec<_>>());
     let heard: Vec<String> = (0..story.sendings.len()).map(|_| story.answer(202)).collect();
-    assert!(!heard.contains(&"rollback".to_owned()), "{heard:?}");
+    assert_eq!(heard.iter().filter(|what| *what == "rollback").count(), 1, "{heard:?}");
+    story.alerts("a");
+    for _ in 0..5 {
+        story.pass();
+        (0..story.sendings.len()).for_each(|_| drop(story.answer(202)));
+    }
+    assert_eq!(story.engine.rows(), EngineRows::default());
 }
 
 #[test]

@@ -223,6 +223,47 @@ fn limits_hold_for_ten_thousand_alerts_with_long_texts() {
     }
 }
 
+/// What leaves while nothing can be kept says so where people read it, fits all the same, and is otherwise what it was.
+#[test]
+fn what_leaves_from_memory_says_so() {
+    let said = "Sent from memory: Atalaya cannot write its state file (disk full?). A restart may tell this again; new \
+                rollbacks wait.";
+    let long = stories::long_texts().into_iter().map(|text| stories::storm(60, &text));
+    let all: Vec<Notification> = stories::all().into_iter().map(|(_, note, _)| note).chain(long).collect();
+    let written = [written::slack(5000), written::hook(), written::pagerduty(50_000)];
+    for receiver in receivers().into_iter().chain(written) {
+        for note in &all {
+            let plain = render(&receiver, note, None);
+            let told = plain.clone().sent_from_memory(receiver.kind());
+            let (before, mut after) = (view(&plain), view(&told));
+            let is_hook = receiver.kind() == IntegrationKind::Slack && matches!(told, Request::Http(_));
+            if !is_hook {
+                check_limits(&receiver, &told);
+            }
+            let root = if is_hook { "body" } else { "arguments" };
+            let found = match receiver.kind() {
+                IntegrationKind::Slack => {
+                    let blocks = after[root]["attachments"][0]["blocks"].as_array_mut().unwrap();
+                    let elements = blocks.last_mut().unwrap()["elements"].as_array_mut().unwrap();
+                    elements.pop().unwrap()["text"].as_str().unwrap().trim_start_matches("⚠️ ").to_owned()
+                }
+                IntegrationKind::PagerDuty if after["body"]["event_action"] == "resolve" => said.to_owned(),
+                IntegrationKind::PagerDuty => {
+                    let details = after["body"]["payload"]["custom_details"].as_object_mut().unwrap();
+                    details.remove("atalaya_state").unwrap().as_str().unwrap().to_owned()
+                }
+                IntegrationKind::Webhook => {
+                    let annotations = after["body"]["commonAnnotations"].as_object_mut().unwrap();
+                    annotations.remove("atalaya_state").unwrap().as_str().unwrap().to_owned()
+                }
+                IntegrationKind::Rollback | IntegrationKind::Alertmanager => said.to_owned(),
+            };
+            assert_eq!(found, said, "{}", receiver.kind().as_str());
+            assert_eq!(after, before, "{}", receiver.kind().as_str());
+        }
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_counted() {
     let note = stories::storm(60, "short");

@@ -4,12 +4,17 @@
 //! on disk and is to go from there, however long the disk takes nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::clock::Stopwatch;
 use crate::engine::Record;
 use crate::state::{RowKey, SqliteState, StateError};
 
 /// How many notes for the audit wait at most; of more, the oldest are dropped.
 const NOTES_MAX: usize = 10_000;
+/// How long after an attempt that failed the next one is made: a disk in trouble is not hammered, and what is told waits
+/// for no further attempt.
+pub(super) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// From how many rows on it is looked whether some of them need not wait.
 const ROWS_LOOK: usize = 20_000;
 
@@ -20,13 +25,32 @@ pub(super) struct Backlog {
     notes: Vec<Record>,
     notes_dropped: u64,
     look_at: usize,
-    /// Whether the last attempt failed.
-    pub(super) has_failed: bool,
+    /// How long ago the last attempt failed; none when it did not.
+    failed: Option<Stopwatch>,
+}
+
+/// What came of records that are to be on disk.
+#[derive(Debug)]
+pub(super) enum Commit {
+    /// They are, and everything that waited.
+    Done {
+        /// Whether the attempt before had failed.
+        is_recovered: bool,
+    },
+    /// The disk did not take them: they wait.
+    Failed {
+        /// Why.
+        error: StateError,
+        /// Whether the attempt before had been taken.
+        is_first: bool,
+    },
+    /// They wait, and it was not tried: an attempt has just failed.
+    NotTried,
 }
 
 impl Default for Backlog {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), notes: Vec::new(), notes_dropped: 0, look_at: ROWS_LOOK, has_failed: false }
+        Self { rows: BTreeMap::new(), notes: Vec::new(), notes_dropped: 0, look_at: ROWS_LOOK, failed: None }
     }
 }
 
@@ -36,20 +60,32 @@ impl Backlog {
         self.rows.len() + self.notes.len()
     }
 
-    /// Tries to put everything on disk, these included, all or none. What the disk does not take waits.
-    pub(super) fn commit(&mut self, records: Vec<Record>, state: &mut SqliteState) -> Result<(), StateError> {
+    /// Puts everything on disk, these included, all or none, unless an attempt has just failed.
+    pub(super) fn commit(&mut self, records: Vec<Record>, state: &mut SqliteState) -> Commit {
+        if self.failed.is_some_and(|since| since.elapsed() < COMMIT_RETRY) {
+            self.add(records);
+            self.bound(state);
+            return Commit::NotTried;
+        }
+        self.commit_now(records, state)
+    }
+
+    /// Puts everything on disk, these included, all or none. What the disk does not take waits.
+    pub(super) fn commit_now(&mut self, records: Vec<Record>, state: &mut SqliteState) -> Commit {
         let waiting = self.rows.values().chain(&self.notes);
         match state.commit(waiting.chain(&records)) {
-            Ok(()) => {
-                *self = Self { has_failed: self.has_failed, ..Self::default() };
-                Ok(())
-            }
+            Ok(()) => Commit::Done { is_recovered: std::mem::take(self).failed.is_some() },
             Err(error) => {
                 self.add(records);
                 self.bound(state);
-                Err(error)
+                Commit::Failed { error, is_first: self.failed.replace(Stopwatch::start()).is_none() }
             }
         }
+    }
+
+    /// How long it is until the next attempt, when the last one failed.
+    pub(super) fn retry_in(&self) -> Option<Duration> {
+        self.failed.map(|since| COMMIT_RETRY.saturating_sub(since.elapsed()))
     }
 
     fn add(&mut self, records: Vec<Record>) {
@@ -112,7 +148,7 @@ mod tests {
         }
         backlog.add(vec![record("b", None)]);
         assert_eq!(backlog.len(), 2);
-        backlog.commit(Vec::new(), &mut state).unwrap();
+        assert!(matches!(backlog.commit(Vec::new(), &mut state), Commit::Done { is_recovered: false }));
         assert_eq!(backlog.len(), 0);
         let rows = state.load().unwrap().instances;
         assert_eq!(rows.len(), 1);
@@ -132,7 +168,27 @@ mod tests {
         }
         backlog.bound(&state);
         assert_eq!(backlog.len(), 1);
-        backlog.commit(Vec::new(), &mut state).unwrap();
+        assert!(matches!(backlog.commit(Vec::new(), &mut state), Commit::Done { is_recovered: false }));
         assert_eq!(state.load().unwrap().instances, []);
+    }
+    /// A disk in trouble is tried once a second, however much there is to write; only who stops does not wait for that.
+    #[test]
+    fn a_disk_in_trouble_is_not_hammered() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut state = SqliteState::open(directory.path()).unwrap();
+        let other = rusqlite::Connection::open(directory.path().join("atalaya.db")).unwrap();
+        other.execute_batch("ALTER TABLE instance RENAME TO away").unwrap();
+        let mut backlog = Backlog::default();
+        assert_eq!(backlog.retry_in(), None);
+        let first = backlog.commit(vec![record("a", Some(1))], &mut state);
+        assert!(matches!(first, Commit::Failed { is_first: true, .. }), "{first:?}");
+        other.execute_batch("ALTER TABLE away RENAME TO instance").unwrap();
+        for ms in 0..100 {
+            assert!(matches!(backlog.commit(vec![record("a", Some(ms))], &mut state), Commit::NotTried));
+        }
+        assert_eq!((backlog.len(), state.load().unwrap().instances.len()), (1, 0));
+        assert!(backlog.retry_in().is_some_and(|wait| wait <= COMMIT_RETRY));
+        assert!(matches!(backlog.commit_now(Vec::new(), &mut state), Commit::Done { is_recovered: true }));
+        assert_eq!((backlog.len(), state.load().unwrap().instances.len(), backlog.retry_in()), (0, 1, None));
     }
 }

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::{Clock, Stopwatch};
-use crate::dispatch::{Delivery, DeliveryState, Group, Sending};
+use crate::dispatch::{Delivery, DeliveryState, DispatchRecord, Group, Sending};
 use crate::engine::{Effect, Engine, EngineSpec, Event, Note, Record, Step, Weight};
 use crate::model::{Alert, DeliveryId, IntegrationId, IntegrationKind, Timestamp};
 use crate::receiver::Reply;
@@ -18,7 +18,7 @@ use crate::telemetry::{AttemptLabels, IntegrationLabel, NotificationLabels, Queu
 use crate::transport::Transport;
 use crate::web::Status;
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Commit};
 use super::crash;
 
 /// How many events are committed together at most.
@@ -26,8 +26,8 @@ const BATCH_MAX: usize = 256;
 /// How many sends to one integration are under way at once; more wait, in order. Each has its own, so that one that does
 /// not answer holds up nobody else; rollbacks wait for nothing.
 const SENDS_MAX: usize = 16;
-/// How often a commit that failed is tried again.
-const COMMIT_RETRY: Duration = Duration::from_secs(1);
+/// How long nothing is done at most when nothing is due.
+const NAP_MAX: Duration = Duration::from_secs(1);
 /// How often a daemon that stops looks whether it may.
 const GLANCE: Duration = Duration::from_millis(50);
 /// How long a shutdown waits for answers. What is not answered by then is sent again after the next start.
@@ -93,6 +93,10 @@ impl EngineLoop {
             let refused = self.carry_out(step, &mut backlog);
             self.measure(&backlog);
             if stopping.is_some_and(|since| self.is_quiet() || since.elapsed() > FAREWELL) {
+                if backlog.len() > 0 {
+                    let last = backlog.commit_now(Vec::new(), &mut self.state);
+                    self.learn(last);
+                }
                 return;
             }
             step = self.hand_back(refused);
@@ -124,11 +128,11 @@ impl EngineLoop {
 
     /// Waits for a command, but not past the next moment at which something is due.
     fn next_command(&mut self, backlog: &Backlog, is_stopping: bool) -> Option<EngineCommand> {
-        let wake = self.engine.next_wake().map_or(COMMIT_RETRY, |at| self.clock.nap_until(at));
-        let nap = match (is_stopping, backlog.has_failed) {
+        let wake = self.engine.next_wake().map_or(NAP_MAX, |at| self.clock.nap_until(at));
+        let nap = match (is_stopping, backlog.retry_in()) {
             (true, _) => wake.min(GLANCE),
-            (false, true) => wake.min(COMMIT_RETRY),
-            (false, false) => wake,
+            (false, Some(retry)) => wake.min(retry),
+            (false, None) => wake,
         };
         let commands = &mut self.commands;
         self.runtime.block_on(async { tokio::time::timeout(nap, commands.recv()).await }).ok().flatten()
@@ -183,70 +187,85 @@ impl EngineLoop {
     }
 
     /// Commits a step's records and does what waits for them. When the disk does not take them, pages leave all the same,
-    /// from memory; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is that they
-    /// failed: they are tried again, and past their deadline a human is paged.
+    /// from memory, and say so; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is
+    /// that they failed: they are tried again, and past their deadline a human is paged.
     fn carry_out(&mut self, step: Step, backlog: &mut Backlog) -> Vec<Event> {
-        let has_nothing = step.records.is_empty() && backlog.len() == 0;
+        let has_nothing = step.records.is_empty() && backlog.len() == 0 && backlog.retry_in().is_none();
         let is_committed = has_nothing || self.commit(step.records, backlog);
         let mut refused = Vec::new();
         for effect in step.after_commit {
             match effect {
-                Effect::Send(sending) if !is_committed && sending.integration.kind == IntegrationKind::Rollback => {
+                Effect::Send(sending) if is_committed || self.is_claim_on_disk(&sending) => self.send(*sending),
+                Effect::Send(sending) if sending.integration.kind == IntegrationKind::Rollback => {
                     let why = "the claim cannot be written to the state file, and must not leave before".to_owned();
                     refused.push(Event::Reply { delivery: sending.delivery, reply: Reply::Failed { why } });
                 }
-                effect => self.carry(effect),
+                Effect::Send(mut sending) => {
+                    sending.request = sending.request.sent_from_memory(sending.integration.kind);
+                    self.send(*sending);
+                }
+                Effect::Note(note) => self.tell(note),
             }
         }
         refused
     }
 
+    /// Whether this is an attempt at a claim that has been on disk since before it took no more: the same claim may leave.
+    fn is_claim_on_disk(&self, sending: &Sending) -> bool {
+        let row = || Record::Dispatch(DispatchRecord::Delivery(sending.delivery.clone(), None));
+        sending.integration.kind == IntegrationKind::Rollback && self.state.has_row(&row()).unwrap_or(false)
+    }
+
     fn commit(&mut self, records: Vec<Record>, backlog: &mut Backlog) -> bool {
         crash::boundary("before commit");
         let stopwatch = Stopwatch::start();
-        let result = backlog.commit(records, &mut self.state);
-        self.telemetry.commit_seconds.observe(stopwatch.elapsed().as_secs_f64());
-        let label = if result.is_ok() { "ok" } else { "error" };
-        self.telemetry.commits.get_or_create(&ResultLabel { result: label }).inc();
-        self.telemetry.state_writable.set(i64::from(result.is_ok()));
-        self.status.set_durable(result.is_ok());
-        match result {
-            Ok(()) => {
-                crash::boundary("after commit");
-                if std::mem::take(&mut backlog.has_failed) {
-                    tracing::info!("the state file takes writes again: everything is on disk");
-                }
-                true
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut backlog.has_failed, true) {
-                    let error = anyhow::Error::new(error);
-                    tracing::error!(
-                        error = %format!("{error:#}"),
-                        "cannot write the state file: pages leave from memory, rollbacks wait, and a restart now would \
-                         repeat or forget; free some space"
-                    );
-                }
-                false
-            }
+        let commit = backlog.commit(records, &mut self.state);
+        if !matches!(commit, Commit::NotTried) {
+            self.telemetry.commit_seconds.observe(stopwatch.elapsed().as_secs_f64());
         }
+        self.learn(commit)
     }
 
-    fn carry(&mut self, effect: Effect) {
-        match effect {
-            Effect::Send(sending) => self.send(*sending),
-            Effect::Note(note) => {
-                self.count(&note);
-                match note.weight() {
-                    Weight::Course => tracing::info!("{note}"),
-                    Weight::Setback => tracing::warn!("{note}"),
-                    Weight::Trouble => tracing::error!("{note}"),
-                }
-                if let Some(notes) = &self.notes {
-                    // Whoever watched may have gone.
-                    let _ = notes.send(note);
+    /// Lets everyone know what came of a commit. Returns whether everything is on disk.
+    fn learn(&self, commit: Commit) -> bool {
+        let is_done = matches!(commit, Commit::Done { .. });
+        if !matches!(commit, Commit::NotTried) {
+            let label = if is_done { "ok" } else { "error" };
+            self.telemetry.commits.get_or_create(&ResultLabel { result: label }).inc();
+            self.telemetry.state_writable.set(i64::from(is_done));
+            self.status.set_durable(is_done);
+        }
+        match commit {
+            Commit::Done { is_recovered } => {
+                crash::boundary("after commit");
+                if is_recovered {
+                    tracing::info!("the state file takes writes again: everything is on disk");
                 }
             }
+            Commit::Failed { error, is_first: true } => {
+                let error = anyhow::Error::new(error);
+                tracing::error!(
+                    error = %format!("{error:#}"),
+                    "cannot write the state file: pages leave from memory, rollbacks wait, and a restart now would \
+                     repeat or forget; free some space"
+                );
+            }
+            Commit::Failed { is_first: false, .. } | Commit::NotTried => {}
+        }
+        is_done
+    }
+
+    /// Lets those who watch know.
+    fn tell(&self, note: Note) {
+        self.count(&note);
+        match note.weight() {
+            Weight::Course => tracing::info!("{note}"),
+            Weight::Setback => tracing::warn!("{note}"),
+            Weight::Trouble => tracing::error!("{note}"),
+        }
+        if let Some(notes) = &self.notes {
+            // Whoever watched may have gone.
+            let _ = notes.send(note);
         }
     }
 

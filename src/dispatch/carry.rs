@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::{
     Alert, DeliveryId, GroupKey, GroupNotification, GroupStatus, IntegrationId, NoticeNotification, Notification,
-    NotifyReason, RollbackNotification, Timestamp,
+    NotifyReason, RollbackId, RollbackNotification, Timestamp,
 };
 use crate::receiver::{Outcome, Receiver, RenderContext, Rendered, Reply, presumed_handle};
 
@@ -21,6 +21,11 @@ const POSTPONEMENT: Duration = Duration::from_secs(5);
 
 /// What the subject of a notice's lane begins with; a group's begins with a brace.
 pub(super) const NOTICE: &str = "notice:";
+
+/// The subject of a claim's lane.
+pub(super) fn rollback_subject(claim: &RollbackId) -> String {
+    format!("rollback:{claim}")
+}
 
 /// What an integration knows once it has taken a notification. An open notice counts as one firing alert.
 pub(super) fn told_by(notification: &Notification) -> Option<Told> {
@@ -95,7 +100,7 @@ pub(super) fn patience_of(notification: &Notification) -> Option<Duration> {
 impl Dispatch {
     /// Puts a rollback's claim on its way.
     pub fn send_rollback(&mut self, integration: &IntegrationId, claim: RollbackNotification, now: Timestamp) {
-        let key = LaneKey { subject: format!("rollback:{}", claim.id), integration: integration.clone() };
+        let key = LaneKey { subject: rollback_subject(&claim.id), integration: integration.clone() };
         self.lanes.entry(key.clone()).or_insert_with(|| Lane::new(key.clone()));
         self.tell(&key, Notification::Rollback(claim), now);
     }

@@ -9,9 +9,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::model::{Alert, DeliveryId, GroupKey, IntegrationId, SecretText, Timestamp};
+use crate::model::{Alert, DeliveryId, GroupKey, IntegrationId, RollbackId, SecretText, Timestamp};
 use crate::receiver::{Handle, Receiver};
 
+use super::carry::rollback_subject;
 use super::join::{Dispatch, Timer, Touched};
 use super::{DeliveryState, Lane, LaneKey};
 
@@ -151,6 +152,17 @@ impl Dispatch {
                 return former;
             }
             mark.push('+');
+        }
+    }
+
+    /// Lets a claim that is under way go on under another integration.
+    pub fn move_rollback(&mut self, claim: &RollbackId, from: &IntegrationId, to: &IntegrationId) {
+        let at = |integration: &IntegrationId| LaneKey {
+            subject: rollback_subject(claim),
+            integration: integration.clone(),
+        };
+        if let Some(lane) = self.lanes.remove(&at(from)) {
+            self.put_lane(lane, at(to));
         }
     }
 

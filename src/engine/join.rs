@@ -12,7 +12,7 @@ use crate::model::{
     NoticeNotification, Notification, ReceiverName, SecretName, Timestamp,
 };
 use crate::receiver::{Receiver, Reply};
-use crate::rollout::{Clearance, Episode, NoticeOrder, RollbackSpec, Rollouts};
+use crate::rollout::{Clearance, Episode, Moved, NoticeOrder, RollbackSpec, Rollouts};
 use crate::rule::Transition;
 
 use super::{AlertMove, Effect, Event, Note, Record, Step};
@@ -139,6 +139,10 @@ impl Engine {
 
     /// Makes the alerts of dispatch those of the evaluator, and brings them to whoever the configuration names.
     fn settle(&mut self, step: &mut Step, now: Timestamp) {
+        // Before any alert is taken in, which would open an episode where one is about to arrive.
+        for Moved { claim, from, to } in self.rollouts.settle() {
+            self.dispatch.move_rollback(&claim, &from, &to);
+        }
         let firing: BTreeMap<Fingerprint, Alert> = self
             .firing
             .values()
@@ -296,7 +300,7 @@ impl Engine {
     fn attempt(&mut self, id: &DeliveryId, now: Timestamp) {
         let Some(delivery) = self.dispatch.delivery(id) else { return };
         let clearance = match &delivery.notification {
-            Notification::Rollback(claim) => self.rollouts.clearance(claim),
+            Notification::Rollback(claim) => self.rollouts.clearance(&delivery.lane.integration, claim),
             Notification::Group(_) | Notification::Notice(_) => Clearance::Send,
         };
         match clearance {

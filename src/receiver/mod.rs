@@ -6,6 +6,7 @@
 
 mod address;
 mod alertmanager;
+mod memory;
 mod mrkdwn;
 mod outcome;
 mod pagerduty;

@@ -67,6 +67,9 @@ pub struct Episode {
     pub quiet_since: Option<Timestamp>,
     /// Its claim, once it has made it.
     pub claim: Option<Claim>,
+    /// The terms of its entry, by which the entry is known again under another name. Rows of before have none.
+    #[serde(default)]
+    pub terms: String,
 }
 
 /// The one claim of an episode.
@@ -83,9 +86,9 @@ pub struct Claim {
 }
 
 impl Episode {
-    /// The episode that an alert opens.
-    pub fn open(key: EpisodeKey, now: Timestamp) -> Self {
-        Self { key, started_at: now, firing: BTreeMap::new(), quiet_since: None, claim: None }
+    /// The episode that an alert opens, of an entry with these terms.
+    pub fn open(key: EpisodeKey, terms: &str, now: Timestamp) -> Self {
+        Self { key, started_at: now, firing: BTreeMap::new(), quiet_since: None, claim: None, terms: terms.to_owned() }
     }
 
     /// Makes the claim, if there is none yet and an alert fires that is not `unknown`: what cannot be measured now is no

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::dispatch::{Ending, Finished};
 use crate::evaluator::{Answer, Reading};
 use crate::model::{
-    Alert, Fingerprint, GroupStatus, IntegrationId, NoticeNotification, Notification, ReceiverName, RollbackNote,
-    RollbackNotification, RollbackOutcome, Timestamp,
+    Alert, Fingerprint, GroupStatus, IntegrationId, NoticeNotification, Notification, ReceiverName, RollbackId,
+    RollbackNote, RollbackNotification, RollbackOutcome, Timestamp,
 };
 
 use super::{Claim, Episode, EpisodeKey, RollbackSpec};
@@ -52,6 +52,17 @@ pub struct Rollouts {
     touched: BTreeSet<EpisodeKey>,
 }
 
+/// A claim that goes on under another integration, because its entry was renamed or is gone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Moved {
+    /// The claim.
+    pub claim: RollbackId,
+    /// Under which integration it was made.
+    pub from: IntegrationId,
+    /// Under which it goes on.
+    pub to: IntegrationId,
+}
+
 impl Rollouts {
     /// Goes on from these episodes; without any, afresh.
     pub fn new(specs: impl IntoIterator<Item = RollbackSpec>, episodes: Vec<Episode>) -> Self {
@@ -64,7 +75,8 @@ impl Rollouts {
         }
     }
 
-    /// Takes other entries of the configuration. What a guard said of an entry that has changed says nothing of it now.
+    /// Takes other entries of the configuration; [`Rollouts::settle`] says what that means for the episodes. What a guard
+    /// said of an entry that has changed says nothing of it now.
     pub fn configure(&mut self, specs: impl IntoIterator<Item = RollbackSpec>) {
         let specs: BTreeMap<IntegrationId, RollbackSpec> =
             specs.into_iter().map(|spec| (spec.id.clone(), spec)).collect();
@@ -72,30 +84,59 @@ impl Rollouts {
             specs.get(id).map(|spec| spec.terms.clone())
         };
         self.readings.retain(|id, _| terms(&specs, id) == terms(&self.specs, id));
-        let moved: BTreeMap<IntegrationId, IntegrationId> =
-            self.specs.values().filter_map(|old| Some((old.id.clone(), self.moved_to(old, &specs)?))).collect();
-        // All leave before any arrives: two may have exchanged their places.
-        let (leaving, staying): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            std::mem::take(&mut self.episodes).into_iter().partition(|(key, _)| moved.contains_key(&key.integration));
-        self.episodes = staying;
-        for (key, mut episode) in leaving {
-            episode.key.integration = moved[&key.integration].clone();
-            self.touched.extend([key, episode.key.clone()]);
-            self.episodes.insert(episode.key.clone(), episode);
-        }
         self.specs = specs;
     }
 
-    /// Where an entry stands now that was renamed or moved: what it asks of whom is the same, so a claim that was made for
-    /// it stands, and none is made again.
-    fn moved_to(&self, old: &RollbackSpec, specs: &BTreeMap<IntegrationId, RollbackSpec>) -> Option<IntegrationId> {
-        if specs.get(&old.id).is_some_and(|it| it.terms == old.terms) {
-            return None;
+    /// Brings every episode to the entry that asks the same of the same, wherever the configuration has it now: a claim
+    /// that was made stands, and none is made again. Returns the claims that go on under another integration.
+    pub fn settle(&mut self) -> Vec<Moved> {
+        let specs = &self.specs;
+        let is_at_home = |key: &EpisodeKey, episode: &Episode| match specs.get(&key.integration) {
+            Some(spec) => episode.terms.is_empty() || episode.terms == spec.terms,
+            None => episode.terms.is_empty(),
+        };
+        // All leave before any arrives: two may have exchanged their places.
+        let (staying, leaving): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.episodes).into_iter().partition(|(key, episode)| is_at_home(key, episode));
+        self.episodes = staying;
+        let (mut moved, mut homeless) = (Vec::new(), Vec::new());
+        for episode in leaving.into_values() {
+            let at = |id: &IntegrationId| EpisodeKey { integration: id.clone(), labels: episode.key.labels.clone() };
+            let alike = self.specs.values().filter(|spec| spec.terms == episode.terms);
+            match alike.map(|spec| at(&spec.id)).find(|key| !self.episodes.contains_key(key)) {
+                Some(key) => self.move_episode(episode, key, &mut moved),
+                None => homeless.push(episode),
+            }
         }
-        let is_new = |it: &&RollbackSpec| self.specs.get(&it.id).is_none_or(|before| before.terms != it.terms);
-        let mut alike = specs.values().filter(|it| it.terms == old.terms).filter(is_new);
-        let found = alike.next()?;
-        alike.next().is_none().then(|| found.id.clone())
+        for episode in homeless {
+            let (mut key, mut mark) = (episode.key.clone(), episode.terms.clone());
+            // What has come there meanwhile is another's.
+            while self.episodes.contains_key(&key) {
+                key.integration = key.integration.former(&mark);
+                mark.push('+');
+            }
+            self.move_episode(episode, key, &mut moved);
+        }
+        for (key, episode) in &mut self.episodes {
+            // An entry that was edited where it stands keeps its episodes.
+            if let Some(spec) = self.specs.get(&key.integration).filter(|spec| spec.terms != episode.terms) {
+                episode.terms = spec.terms.clone();
+                self.touched.insert(key.clone());
+            }
+        }
+        moved
+    }
+
+    fn move_episode(&mut self, mut episode: Episode, key: EpisodeKey, moved: &mut Vec<Moved>) {
+        if key != episode.key {
+            self.touched.extend([episode.key.clone(), key.clone()]);
+            if let Some(claim) = &episode.claim {
+                let (from, to) = (episode.key.integration.clone(), key.integration.clone());
+                moved.push(Moved { claim: claim.id.clone(), from, to });
+            }
+            episode.key = key.clone();
+        }
+        self.episodes.insert(key, episode);
     }
 
     /// All episodes.
@@ -119,7 +160,8 @@ impl Rollouts {
                 continue;
             }
             let key = EpisodeKey { integration: spec.id.clone(), labels };
-            let episode = self.episodes.entry(key.clone()).or_insert_with(|| Episode::open(key.clone(), now));
+            let episode =
+                self.episodes.entry(key.clone()).or_insert_with(|| Episode::open(key.clone(), &spec.terms, now));
             episode.firing.insert(print, alert.clone());
             episode.quiet_since = None;
             self.touched.insert(key);
@@ -162,14 +204,14 @@ impl Rollouts {
     }
 
     /// Whether a claim may leave once more.
-    pub fn clearance(&self, claim: &RollbackNotification) -> Clearance {
-        let Some((key, episode)) = self.episodes.iter().find(|(_, episode)| is_of(episode, claim)) else {
-            return Clearance::Send;
-        };
-        if self.specs.get(&key.integration).is_none_or(|spec| spec.terms != claim.terms) {
+    pub fn clearance(&self, integration: &IntegrationId, claim: &RollbackNotification) -> Clearance {
+        let found = self.episodes.iter().find(|(_, episode)| is_of(episode, claim));
+        let entry = found.map_or(integration, |(key, _)| &key.integration);
+        if self.specs.get(entry).is_none_or(|spec| spec.terms != claim.terms) {
             let why = "its `rollback_configs` entry is gone or has changed".to_owned();
             return Clearance::Never { why };
         }
+        let Some((key, episode)) = found else { return Clearance::Send };
         match answer(&self.readings, key) {
             Answer::Holds | Answer::Unknown => Clearance::Send,
             Answer::Fails => Clearance::NotNow { is_wanted: !episode.firing.is_empty() },

@@ -7,4 +7,4 @@ mod episode;
 mod join;
 
 pub use episode::{Claim, Episode, EpisodeKey, GuardSpec, RollbackSpec};
-pub use join::{Clearance, EpisodeRecord, NoticeOrder, Rollouts};
+pub use join::{Clearance, EpisodeRecord, Moved, NoticeOrder, Rollouts};
