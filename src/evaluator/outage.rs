@@ -1,8 +1,9 @@
 //! What a remote source says of its targets when something is absent.
 //!
 //! A source that is asked for an expression leaves out what it could not scrape, as if it were well. So when an alert of
-//! ours is not in its answer, it is asked on: which targets were down while the rule looked back and, if any were, which
-//! series of the rule's selectors they had. An alert that agrees with one of those stays what it was.
+//! ours is not in its answer, it is asked on: which targets are down, or were for so long that the window has not been
+//! filled again since, and, if any, which series of the rule's selectors they had. An alert that agrees with one of those
+//! stays what it was.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -18,6 +19,10 @@ use super::blind::asks_about_scrapes;
 const SERIES_REACH_MIN: Duration = Duration::from_secs(3600);
 /// How far back the source is asked at most, however far the rule looks: an answer over more can take minutes.
 const REACH_MAX: Duration = Duration::from_secs(24 * 3600);
+/// An outage of so much of a window has emptied it: what is left are the samples of a scrape or two.
+const EMPTY_PERCENT: u32 = 80;
+/// How much of a window lies between the moments at which it is asked whether it was empty.
+const STEP_PERCENT: u32 = 10;
 /// The labels by which a series and the `up` of its target are told to belong together.
 const TARGET_LABELS: [&str; 2] = ["job", "instance"];
 
@@ -45,11 +50,14 @@ impl Inquiry {
     pub(super) fn new(expr: &Expr, since: Timestamp, at: Timestamp) -> Option<Self> {
         let uses: Vec<_> = selectors(expr).into_iter().filter(|it| !asks_about_scrapes(it)).collect();
         let window = uses.iter().map(|it| it.window).max()?.min(REACH_MAX);
-        // A scrape that failed before the alert began has not hidden its end.
+        // An outage before the alert began has not hidden its end.
         let span = window.min(at.since(since));
-        let down = match span.as_millis() {
-            0 => "up == 0".to_owned(),
-            _ => format!("(min_over_time(up[{}]) == 0) or (up == 0)", format_duration(span)),
+        let (empty, step) = (window * EMPTY_PERCENT / 100, window * STEP_PERCENT / 100);
+        let down = if span.as_millis() == 0 || step.as_millis() == 0 {
+            "up == 0".to_owned()
+        } else {
+            let [span, empty, step] = [span, empty, step].map(format_duration);
+            format!("(min_over_time(max_over_time(up[{empty}])[{span}:{step}]) == 0) or (up == 0)")
         };
         let reach = format_duration(window.max(SERIES_REACH_MIN));
         let texts: BTreeSet<String> = uses.iter().map(|it| selector_text(&it.matchers)).collect();
@@ -141,25 +149,26 @@ mod tests {
             r#"sum by (pod) (rate(a{b="c\n"}[5m])) > 1"#,
             0,
             Some((
-                "(min_over_time(up[5m]) == 0) or (up == 0)",
-                r#"(last_over_time(a{b="c\n"}[1h])) and on (job, instance) ((min_over_time(up[5m]) == 0) or (up == 0))"#,
+                "(min_over_time(max_over_time(up[4m])[5m:30s]) == 0) or (up == 0)",
+                r#"(last_over_time(a{b="c\n"}[1h])) and on (job, instance) ((min_over_time(max_over_time(up[4m])[5m:30s]) == 0) or (up == 0))"#,
             )),
         );
         check(
             "rate(a[2h]) > rate(a[1h]) and b and on () up",
             1_000_000 - 90,
             Some((
-                "(min_over_time(up[1m30s]) == 0) or (up == 0)",
+                "(min_over_time(max_over_time(up[1h36m])[1m30s:12m]) == 0) or (up == 0)",
                 "(last_over_time(a[2h]) or last_over_time(b[2h])) and on (job, instance) \
-                 ((min_over_time(up[1m30s]) == 0) or (up == 0))",
+                 ((min_over_time(max_over_time(up[1h36m])[1m30s:12m]) == 0) or (up == 0))",
             )),
         );
         check(
             "a[30d] offset 1d",
             0,
             Some((
-                "(min_over_time(up[1d]) == 0) or (up == 0)",
-                "(last_over_time(a[1d])) and on (job, instance) ((min_over_time(up[1d]) == 0) or (up == 0))",
+                "(min_over_time(max_over_time(up[19h12m])[1d:2h24m]) == 0) or (up == 0)",
+                "(last_over_time(a[1d])) and on (job, instance) \
+                 ((min_over_time(max_over_time(up[19h12m])[1d:2h24m]) == 0) or (up == 0))",
             )),
         );
         check("a > 1", 0, Some(("up == 0", "(last_over_time(a[1h])) and on (job, instance) (up == 0)")));

@@ -260,9 +260,9 @@ fn an_alert_whose_target_the_source_could_not_scrape_is_unknown_while_that_lasts
 }
 
 #[test]
-fn a_target_that_was_down_while_the_rule_looked_back_counts_too() {
+fn a_target_that_was_down_until_just_now_counts_too() {
     let mut world = missing("max by (pod) (rate(heat[10s])) > 3");
-    assert_eq!(world.questions[0].query, "(min_over_time(up[10s]) == 0) or (up == 0)");
+    assert_eq!(world.questions[0].query, "(min_over_time(max_over_time(up[8s])[10s:1s]) == 0) or (up == 0)");
     world.answer(Ok(&[(DOWN, 0.0)]));
     world.answer(Ok(&[(SERIES, 4.0)]));
     assert!(world.states()[0].starts_with("A{pod=a} firing unknown"), "{:?}", world.states());
