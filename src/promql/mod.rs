@@ -39,4 +39,4 @@ pub use length::{Length, LengthKind};
 pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any};
 pub use place::{ParseError, Span};
 pub use support::unsupported;
-pub use survey::{SelectorUse, is_condition, selectors};
+pub use survey::{Latest, SelectorUse, is_condition, selectors};
