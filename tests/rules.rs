@@ -4,6 +4,7 @@
 mod rules {
     pub(crate) mod world;
 
+    mod behind;
     mod limits;
     mod many;
     mod recording;
@@ -11,4 +12,5 @@ mod rules {
     mod remote;
     mod retained;
     mod unknown;
+    mod wired;
 }

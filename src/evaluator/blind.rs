@@ -1,8 +1,8 @@
 //! Could this absence have been measured?
 //!
-//! An instance that is not in a rule's result is not therefore well: the target behind it may have failed its last
-//! scrape, or, after a start or a standstill, may not have been scraped for as long as the rule looks back. What a
-//! recording rule wrote is looked through to what that rule reads.
+//! An instance that is not in a rule's result is not therefore well: at the moment that was read, the target behind it may
+//! have failed its last scrape, or, after a start or a standstill, may not have been scraped for as long as the rule looks
+//! back. What a recording rule wrote is looked through to what that rule reads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,15 +14,19 @@ use crate::rule::{Instance, OnUnknown};
 use crate::store::{Origin, SelectorId, Store, TargetHistory};
 
 use super::ScrapeTarget;
+use super::agreement::Agreement;
+use super::health::Health;
 use super::outage::Outage;
+use super::wire::Hop;
 
 /// The selectors of an expression, registered with the store, and what stands behind them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sight {
     /// What the expression selects itself comes first, then what the rules select whose series it reads.
     branches: Vec<Branch>,
-    /// The rules whose series it reads, by number.
-    upstream: Vec<usize>,
+    /// Set when it reads more rules than are seen through: how far back any of them may look. Then whatever is lost counts
+    /// as behind it.
+    beyond: Option<Duration>,
     /// Whether something being absent makes it have a result, so that a presence proves as little as an absence.
     asks_absence: bool,
     /// What a remote source could not measure, if one answers the expression.
@@ -37,21 +41,18 @@ pub(super) struct Branch {
     pub(super) window: Duration,
     /// Labels that a rule between here and there sets itself, so that they say nothing about the series.
     pub(super) ignored: Arc<[String]>,
+    /// The way from here to the rule whose expression it is; none for what is selected here.
+    pub(super) way: Arc<[Hop]>,
 }
 
-/// How the last evaluation of a rule went, for those that read what it writes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Health {
-    pub(super) is_failing: bool,
-    pub(super) is_evaluated: bool,
-}
-
-/// What there is to be seen.
+/// What there is to be seen, by an evaluation at `at` that reads the moment `read`.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) store: &'a Store,
     pub(super) targets: &'a [&'a ScrapeTarget],
     pub(super) healths: &'a [Health],
+    pub(super) at: Timestamp,
+    pub(super) read: Timestamp,
 }
 
 /// Why an absence proves nothing.
@@ -95,16 +96,16 @@ impl Sight {
         }
         let window = uses.iter().map(|selector| selector.window).max().unwrap_or_default();
         let selectors = uses.into_iter().map(|it| (store.register(&it.matchers, it.reach), it)).collect();
-        let branches = vec![Branch { selectors, window, ignored: Arc::from([]) }];
-        Self { branches, upstream: Vec::new(), asks_absence: asks_absence(expr), outage: Outage::default() }
+        let branches = vec![Branch { selectors, window, ignored: Arc::from([]), way: Arc::from([]) }];
+        Self { branches, beyond: None, asks_absence: asks_absence(expr), outage: Outage::default() }
     }
 
     /// The target because of which what is absent may only not have been seen yet, if the expression asks for what is
     /// absent: it answers, but has not for as long as the expression looks back. One that does not answer is waited for by
     /// nobody, since its series are absent indeed.
-    pub(super) fn too_early<'a>(&'a self, scene: Scene<'a>, at: Timestamp) -> Option<&'a TargetId> {
-        let mut unfilled = if self.asks_absence { Some(self.unfilled_targets(scene, at)) } else { None };
-        let found = unfilled.as_mut()?.find(|it| !it.is_lost(scene.store, at))?;
+    pub(super) fn too_early<'a>(&'a self, scene: Scene<'a>) -> Option<&'a TargetId> {
+        let mut unfilled = if self.asks_absence { Some(self.unfilled_targets(scene)) } else { None };
+        let found = unfilled.as_mut()?.find(|it| !it.is_lost && !it.was_emptied)?;
         Some(&found.target.id)
     }
 
@@ -118,130 +119,264 @@ impl Sight {
         self.branches.first()
     }
 
-    /// Lets it see through to what a rule reads whose series it reads.
-    pub(super) fn see_through(&mut self, rule: usize, branch: Branch) {
-        self.upstream.push(rule);
-        self.branches.push(branch);
+    /// Lets it see through to what rules read whose series it reads. `beyond` is set when they are too many.
+    pub(super) fn see_through(&mut self, branches: Vec<Branch>, beyond: Option<Duration>) {
+        self.branches.truncate(1);
+        self.branches.extend(branches);
+        self.beyond = beyond;
     }
 
-    /// Why the absence of an instance proves nothing, if it does not.
-    pub(super) fn trouble(
-        &self,
-        scene: Scene<'_>,
-        instance: &Instance,
-        on_unknown: OnUnknown,
-        at: Timestamp,
-    ) -> Option<Trouble> {
-        let element = &instance.element;
-        let is_kept = on_unknown == OnUnknown::Keep;
-        if is_kept && let Some(trouble) = self.loss(scene, element, at) {
-            return Some(trouble);
-        }
-        if is_kept && let Some(target) = self.outage.target_of(instance) {
-            return Some(Trouble::Elsewhere(target));
-        }
-        let proves_nothing = |unfilled: &Unfilled<'_>| match unfilled.run {
-            Some(start) => is_kept && start > instance.state.active_at(),
-            // Whoever wants what is unknown to resolve does not therefore want every start to resolve everything: the
-            // first scrape, or its failure, is waited for.
-            None => instance.restored && (is_kept || !unfilled.is_lost(scene.store, at)),
+    /// Whether it reads more rules than are seen through.
+    pub(super) fn is_cut(&self) -> bool {
+        self.beyond.is_some()
+    }
+
+    /// What cannot be measured, ready to be asked about many instances.
+    pub(super) fn blindness<'a>(&'a self, scene: Scene<'a>, on_unknown: OnUnknown) -> Blindness<'a> {
+        let first = |_: &mut &'a TargetId, _: &&'a TargetId| ();
+        let mut blindness = Blindness {
+            on_unknown,
+            all: self.trouble_of_all(scene),
+            began: self.began(scene),
+            elsewhere: &self.outage,
+            lost: Agreement::new(first),
+            refused: Agreement::new(first),
+            unfilled: Agreement::new(Unfilled::merge),
         };
-        let mut unfilled = self.unfilled_targets(scene, at);
-        let found = unfilled.find(|it| agrees(&it.target.labels, element, it.ignored) && proves_nothing(it));
-        found.map(|unfilled| Trouble::Unfilled(unfilled.target.id.clone()))
+        if on_unknown == OnUnknown::Keep {
+            for (series, target, ignored) in self.lost_series(scene) {
+                blindness.lost.add(series, |name| contains(ignored, name), target);
+            }
+            for (target, ignored) in self.refused_targets(scene) {
+                blindness.refused.add(&target.labels, |name| contains(ignored, name), &target.id);
+            }
+        }
+        for it in self.unfilled_targets(scene) {
+            let is_ignored = |name: &str| it.is_anyone || contains(it.ignored, name);
+            blindness.unfilled.add(&it.target.labels, is_ignored, Unfilled::new(&it));
+        }
+        blindness
     }
 
-    /// Why what agrees with these labels cannot be measured now.
-    fn loss(&self, scene: Scene<'_>, labels: &Labels, at: Timestamp) -> Option<Trouble> {
+    /// Whether a rule whose series it reads failed then, or was not evaluated yet: then what is missing is missing for
+    /// everyone.
+    pub(super) fn has_failing_upstream(&self, scene: Scene<'_>) -> bool {
+        let is_failing = |branch: &Branch| branch.writer(scene).is_some_and(|(health, read)| health.fails_at(read));
+        self.branches.iter().any(is_failing) || (self.is_cut() && scene.healths.iter().any(Health::is_silent))
+    }
+
+    /// The trouble that concerns every instance.
+    fn trouble_of_all(&self, scene: Scene<'_>) -> Option<Trouble> {
         if self.has_failing_upstream(scene) {
             return Some(Trouble::Upstream);
         }
-        let mut lost = self.lost_series(scene.store, at);
-        if let Some((_, target, _)) = lost.find(|(series, _, ignored)| agrees(series, labels, ignored)) {
-            return Some(Trouble::Lost(target.clone()));
-        }
-        let mut refused = self.refused_targets(scene);
-        let found = refused.find(|(target, ignored)| agrees(&target.labels, labels, ignored));
-        found.map(|(target, _)| Trouble::Refused(target.id.clone()))
+        self.beyond?;
+        let lost = scene.store.lost_target(scene.read).cloned().map(Trouble::Lost);
+        lost.or_else(|| scene.store.refused_target().cloned().map(Trouble::Refused))
     }
 
-    /// Whether a rule whose series it reads fails, or was not evaluated yet: then what is missing is missing for everyone.
-    pub(super) fn has_failing_upstream(&self, scene: Scene<'_>) -> bool {
-        self.upstream.iter().any(|rule| {
-            let health = scene.healths.get(*rule).copied().unwrap_or_default();
-            health.is_failing || !health.is_evaluated
-        })
+    /// When the youngest of the rules whose series it reads began to be evaluated, if what is read lies before that.
+    fn began(&self, scene: Scene<'_>) -> Option<Timestamp> {
+        let began = |branch: &Branch| {
+            let (health, read) = branch.writer(scene)?;
+            health.began_at().filter(|began| read < *began)
+        };
+        self.branches.iter().filter_map(began).max()
     }
 
     /// The labels of everything that cannot be measured now.
-    pub(super) fn blind_spots<'a>(&'a self, scene: Scene<'a>, at: Timestamp) -> impl Iterator<Item = Labels> + 'a {
-        let without = |labels: &Labels, ignored: &[String]| labels.filter(|name| !ignored.iter().any(|it| it == name));
-        let lost = self.lost_series(scene.store, at).map(move |(series, _, ignored)| without(series, ignored));
+    pub(super) fn blind_spots<'a>(&'a self, scene: Scene<'a>) -> impl Iterator<Item = Labels> + 'a {
+        let without = |labels: &Labels, ignored: &[String]| labels.filter(|name| !contains(ignored, name));
+        let lost = self.lost_series(scene).map(move |(series, _, ignored)| without(series, ignored));
         let refused = self.refused_targets(scene).map(move |(target, ignored)| without(&target.labels, ignored));
-        let unfilled = self.unfilled_targets(scene, at).map(move |it| without(&it.target.labels, it.ignored));
-        lost.chain(refused).chain(unfilled)
+        let unfilled = self
+            .unfilled_targets(scene)
+            .map(move |it| if it.is_anyone { Labels::empty() } else { without(&it.target.labels, it.ignored) });
+        let all = self.trouble_of_all(scene).map(|_| Labels::empty());
+        lost.chain(refused).chain(unfilled).chain(all)
     }
 
-    /// The series whose target is lost. What we write about a target ourselves (`up`, `scrape_*`) is exempt: it is there
-    /// because the scrape failed.
+    /// The series whose target was lost at the moment that is read of them. What we write about a target ourselves (`up`,
+    /// `scrape_*`) is exempt: it is there because the scrape failed.
     fn lost_series<'a>(
         &'a self,
-        store: &'a Store,
-        at: Timestamp,
-    ) -> impl Iterator<Item = (&'a Labels, &'a TargetId, &'a [String])> {
-        // Mostly no target is, and then no series needs a look.
-        let branches = if store.has_lost_target(at) { self.branches.as_slice() } else { &[] };
-        branches.iter().flat_map(move |branch| {
-            let members = branch.selectors.iter().flat_map(|(id, _)| store.selected(*id));
-            members.map(|id| store.series(*id)).filter_map(move |series| match series.origin() {
-                Origin::Scraped(target) if store.target(target).is_some_and(|history| history.is_lost(at)) => {
-                    Some((series.labels(), target, &*branch.ignored))
-                }
-                Origin::Scraped(_) | Origin::Report(_) | Origin::Recorded => None,
+        scene: Scene<'a>,
+    ) -> impl Iterator<Item = (&'a Labels, &'a TargetId, &'a [String])> + 'a {
+        let store = scene.store;
+        self.branches.iter().flat_map(move |branch| {
+            let read = branch.read(scene);
+            branch.selectors.iter().flat_map(move |(id, it)| {
+                let moment = it.latest.of(read).min(scene.at);
+                // Mostly no target is, and then no series needs a look.
+                let members = if store.lost_target(moment).is_some() { store.selected(*id) } else { &[] };
+                members.iter().map(|id| store.series(*id)).filter_map(move |series| match series.origin() {
+                    Origin::Scraped(target) if store.target(target).is_some_and(|it| it.is_lost(moment)) => {
+                        Some((series.labels(), target, &*branch.ignored))
+                    }
+                    Origin::Scraped(_) | Origin::Report(_) | Origin::Recorded => None,
+                })
             })
         })
     }
 
     /// The targets of which series were refused that the selectors want.
-    fn refused_targets<'a>(&'a self, scene: Scene<'a>) -> impl Iterator<Item = (&'a ScrapeTarget, &'a [String])> {
-        let branches = if scene.store.refuses() { self.branches.as_slice() } else { &[] };
+    fn refused_targets<'a>(&'a self, scene: Scene<'a>) -> impl Iterator<Item = (&'a ScrapeTarget, &'a [String])> + 'a {
+        let branches = if scene.store.has_refusals() { self.branches.as_slice() } else { &[] };
         branches.iter().flat_map(move |branch| {
-            let refused = |target: &&&ScrapeTarget| {
-                branch.selectors.iter().any(|(id, _)| scene.store.has_refused(&target.id, *id))
+            let read = branch.read(scene);
+            let refused = move |target: &&&ScrapeTarget| {
+                let has_refused =
+                    |(id, it): &(SelectorId, SelectorUse)| scene.store.has_refused(&target.id, *id, it.latest.of(read));
+                branch.selectors.iter().any(has_refused)
             };
-            scene.targets.iter().filter(refused).map(|target| (*target, &*branch.ignored)).collect::<Vec<_>>()
+            scene.targets.iter().filter(refused).map(move |target| (*target, &*branch.ignored))
         })
     }
 
     /// The targets that the selectors could reach and that have not been scraped for as long as the expression looks back.
-    fn unfilled_targets<'a>(&'a self, scene: Scene<'a>, at: Timestamp) -> impl Iterator<Item = Unfilled<'a>> + 'a {
-        self.branches.iter().flat_map(move |branch| {
+    fn unfilled_targets<'a>(&'a self, scene: Scene<'a>) -> impl Iterator<Item = UnfilledTarget<'a>> + 'a {
+        let of_branches = self.branches.iter().flat_map(move |branch| {
             scene.targets.iter().filter_map(move |target| {
                 let history = scene.store.target(&target.id);
                 let runs = branch.selectors.iter().filter(|(_, it)| reaches(it, target));
-                let unfilled = runs.filter_map(|(id, it)| {
+                let is_filled = |since: Timestamp| since + branch.window <= scene.at;
+                let unfilled = runs.clone().filter_map(|(id, it)| {
                     let run = Run::new(history, it, scene.store.kept_since(*id));
-                    let is_filled = run.since.is_some_and(|since| since + branch.window <= at) && !run.is_awaited;
-                    (!is_filled).then_some(run.since)
+                    (!run.since.is_some_and(is_filled) || run.is_awaited).then_some(run.since)
                 });
-                unfilled.min().map(|run| Unfilled { target, run, ignored: &branch.ignored })
+                let is_lost = history.is_some_and(|history| history.is_lost(scene.at));
+                if let Some(run) = unfilled.min() {
+                    let (ignored, was_emptied) = (&*branch.ignored, false);
+                    return Some(UnfilledTarget { target, run, ignored, is_lost, was_emptied, is_anyone: false });
+                }
+                // An outage that left nothing in the window is like a start.
+                let mut exposed = runs.filter(|(_, it)| !asks_about_scrapes(it));
+                let run = history?.emptied_until(branch.window, target.interval).filter(|since| !is_filled(*since));
+                let (ignored, was_emptied, is_anyone) = (&*branch.ignored, true, false);
+                (run.is_some() && exposed.next().is_some()).then_some(UnfilledTarget {
+                    target,
+                    run,
+                    ignored,
+                    is_lost,
+                    was_emptied,
+                    is_anyone,
+                })
             })
-        })
+        });
+        let beyond = self.beyond.into_iter().flat_map(move |window| {
+            scene.targets.iter().filter_map(move |target| {
+                let history = scene.store.target(&target.id);
+                let run = history.and_then(|history| history.first_ok_at);
+                let is_filled = run.is_some_and(|since| since + window <= scene.at);
+                let is_lost = history.is_some_and(|history| history.is_lost(scene.at));
+                let (was_emptied, is_anyone) = (false, true);
+                (!is_filled).then_some(UnfilledTarget { target, run, ignored: &[], is_lost, was_emptied, is_anyone })
+            })
+        });
+        of_branches.chain(beyond)
+    }
+}
+
+impl Branch {
+    /// The moment that its expression reads.
+    fn read(&self, scene: Scene<'_>) -> Timestamp {
+        self.way.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment))
+    }
+
+    /// The rule whose expression it is, and the moment at which its series are read.
+    fn writer<'a>(&self, scene: Scene<'a>) -> Option<(&'a Health, Timestamp)> {
+        let (last, before) = self.way.split_last()?;
+        let moment = before.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment));
+        Some((scene.healths.get(last.writer)?, last.latest.of(moment)))
+    }
+}
+
+/// What cannot be measured in one evaluation.
+#[derive(Debug)]
+pub(super) struct Blindness<'a> {
+    on_unknown: OnUnknown,
+    /// What concerns every instance.
+    all: Option<Trouble>,
+    /// When a rule began whose series are read as of a moment before.
+    began: Option<Timestamp>,
+    elsewhere: &'a Outage,
+    lost: Agreement<'a, &'a TargetId>,
+    refused: Agreement<'a, &'a TargetId>,
+    unfilled: Agreement<'a, Unfilled<'a>>,
+}
+
+impl Blindness<'_> {
+    /// Why the absence of an instance proves nothing, if it does not.
+    pub(super) fn trouble(&self, instance: &Instance) -> Option<Trouble> {
+        let element = &instance.element;
+        let is_kept = self.on_unknown == OnUnknown::Keep;
+        if is_kept {
+            if let Some(trouble) = &self.all {
+                return Some(trouble.clone());
+            }
+            if let Some(target) = self.lost.of(element).next() {
+                return Some(Trouble::Lost(target.clone()));
+            }
+            if let Some(target) = self.refused.of(element).next() {
+                return Some(Trouble::Refused(target.clone()));
+            }
+            if let Some(target) = self.elsewhere.target_of(instance) {
+                return Some(Trouble::Elsewhere(target));
+            }
+            if self.began.is_some_and(|began| began > instance.state.active_at()) {
+                return Some(Trouble::Upstream);
+            }
+        }
+        let proves_nothing = |unfilled: Unfilled<'_>| {
+            let newer = unfilled.latest.filter(|(start, _)| is_kept && *start > instance.state.active_at());
+            // Whoever wants what is unknown to resolve does not therefore want every start to resolve everything: the
+            // first scrape, or its failure, is waited for.
+            let never = unfilled.awaited.or(unfilled.lost.filter(|_| is_kept)).filter(|_| instance.restored);
+            newer.map(|(_, target)| target).or(never).cloned()
+        };
+        self.unfilled.of(element).find_map(proves_nothing).map(Trouble::Unfilled)
     }
 }
 
 /// A target that was not scraped for as long as an expression looks back.
 #[derive(Clone, Copy)]
-struct Unfilled<'a> {
+struct UnfilledTarget<'a> {
     target: &'a ScrapeTarget,
     /// Since when it has been, without a gap, since this process began, or since its samples are kept.
     run: Option<Timestamp>,
     ignored: &'a [String],
+    is_lost: bool,
+    /// Whether it was scraped for long enough before, and then was lost for so long that nothing of that is left.
+    was_emptied: bool,
+    /// Whether its labels say nothing of what it is behind.
+    is_anyone: bool,
 }
 
-impl Unfilled<'_> {
-    fn is_lost(&self, store: &Store, at: Timestamp) -> bool {
-        store.target(&self.target.id).is_some_and(|history| history.is_lost(at))
+/// The targets that were not scraped for long enough and that nobody tells apart.
+#[derive(Clone, Copy, Debug)]
+struct Unfilled<'a> {
+    /// The one whose scrapes began last.
+    latest: Option<(Timestamp, &'a TargetId)>,
+    /// One that has not been scraped, and nothing speaks against it.
+    awaited: Option<&'a TargetId>,
+    /// One that has not been scraped, and its first scrape failed.
+    lost: Option<&'a TargetId>,
+}
+
+impl<'a> Unfilled<'a> {
+    fn new(it: &UnfilledTarget<'a>) -> Self {
+        let id = &it.target.id;
+        Self {
+            latest: it.run.map(|start| (start, id)),
+            awaited: (it.run.is_none() && !it.is_lost).then_some(id),
+            lost: (it.run.is_none() && it.is_lost).then_some(id),
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.latest = self.latest.max(other.latest);
+        self.awaited = self.awaited.or(other.awaited);
+        self.lost = self.lost.or(other.lost);
     }
 }
 
@@ -263,11 +398,8 @@ impl Run {
     }
 }
 
-fn agrees(series: &Labels, element: &Labels, ignored: &[String]) -> bool {
-    if ignored.is_empty() {
-        return series.agrees_with(element);
-    }
-    series.filter(|name| !ignored.iter().any(|it| it == name)).agrees_with(element)
+fn contains(list: &[String], name: &str) -> bool {
+    list.iter().any(|it| it == name)
 }
 
 /// Whether an expression has a result because something is absent.

@@ -46,7 +46,7 @@ impl Default for IntakeOptions {
 
 /// Why a page does not count although it is well-formed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(super) enum Refused {
+pub(super) enum NotTaken {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error("the page has more than {limit} samples after relabeling, the `sample_limit`")]
@@ -71,7 +71,7 @@ pub(super) fn labels(
     kind: MetricKind,
     target: &Labels,
     options: &IntakeOptions,
-) -> Result<Option<Labels>, Refused> {
+) -> Result<Option<Labels>, NotTaken> {
     let mut labels = parse_series_as(series, kind)?.edit();
     if options.honor_labels {
         fill(&mut labels, series, target);
@@ -86,7 +86,7 @@ pub(super) fn labels(
         return Ok(None);
     }
     if labels.metric_name().is_empty() {
-        return Err(Refused::NoName { series: shown(series) });
+        return Err(NotTaken::NoName { series: shown(series) });
     }
     limits(&labels, options)?;
     Ok(Some(labels))
@@ -133,11 +133,11 @@ fn overlay(labels: &mut LabelsBuilder, target: &Labels) {
     }
 }
 
-fn limits(labels: &Labels, options: &IntakeOptions) -> Result<(), Refused> {
+fn limits(labels: &Labels, options: &IntakeOptions) -> Result<(), NotTaken> {
     let exceeds = |length: usize, limit: usize| limit > 0 && length > limit;
     let metric = || shown(labels.metric_name());
     if exceeds(labels.len(), options.label_limit) {
-        return Err(Refused::Labels { metric: metric(), count: labels.len(), limit: options.label_limit });
+        return Err(NotTaken::Labels { metric: metric(), count: labels.len(), limit: options.label_limit });
     }
     let (name_limit, value_limit) = (options.label_name_length_limit, options.label_value_length_limit);
     if name_limit == 0 && value_limit == 0 {
@@ -146,11 +146,11 @@ fn limits(labels: &Labels, options: &IntakeOptions) -> Result<(), Refused> {
     for (name, value) in labels.iter() {
         if exceeds(name.len(), name_limit) {
             let (metric, length) = (metric(), name.len());
-            return Err(Refused::NameLength { metric, name: shown(name), length, limit: name_limit });
+            return Err(NotTaken::NameLength { metric, name: shown(name), length, limit: name_limit });
         }
         if exceeds(value.len(), value_limit) {
             let (metric, length) = (metric(), value.len());
-            return Err(Refused::ValueLength { metric, name: shown(name), length, limit: value_limit });
+            return Err(NotTaken::ValueLength { metric, name: shown(name), length, limit: value_limit });
         }
     }
     Ok(())

@@ -113,7 +113,7 @@ impl Group {
         for rule in &mut self.rules {
             let started = (around.elapsed)();
             let query_at = at - self.spec.query_offset;
-            let result = match rule.sight.too_early(around.scene(), at) {
+            let result = match rule.sight.too_early(around.scene(at, query_at)) {
                 Some(target) => Err(RuleError::TooEarly(target.clone())),
                 None => evaluate(rule.rule.expr(), around.store, query_at).map_err(RuleError::from),
             };

@@ -8,119 +8,28 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::exposition::{Entry, MetricKind, Scanner};
-use crate::model::{Labels, Sample, TargetId, Timestamp, stale_nan};
-use crate::store::{Append, Origin, SeriesId, Store};
+use crate::exposition::{Entry, MetricKind, Scanner, parse_series_as};
+use crate::model::{Labels, Sample, Timestamp, stale_nan};
+use crate::store::{Append, Offered, Origin, SelectorId, SeriesId, Store};
 
-use super::exposed::{self, IntakeOptions, Refused, report_labels};
+use super::exposed::{self, NotTaken, report_labels};
+use super::scrape::{Page, PageFormat, Scrape, ScrapeReport, ScrapeTarget};
 
 /// How far in the future a sample's own time may lie, as in Prometheus. One from the next century would make every true one
 /// out of order.
 const FUTURE_MAX: Duration = Duration::from_secs(600);
-
-/// A target as the configuration gives it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScrapeTarget {
-    /// Which.
-    pub id: TargetId,
-    /// Where it is.
-    pub url: String,
-    /// The labels of everything that comes from it: `job`, `instance` and those of its configuration.
-    pub labels: Labels,
-    /// How often it is scraped.
-    pub interval: Duration,
-    /// How long it may take to answer.
-    pub timeout: Duration,
-    /// How its pages are taken in.
-    pub intake: Arc<IntakeOptions>,
-}
-
-/// What came of asking a target.
-#[derive(Clone, Debug)]
-pub struct Scrape {
-    /// Which target.
-    pub target: TargetId,
-    /// When it was asked.
-    pub at: Timestamp,
-    /// How long it took.
-    pub took: Duration,
-    /// The page, or why there is none.
-    pub page: Result<Page, PageError>,
-}
-
-/// A page as a target exposes it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page {
-    /// What it says.
-    pub text: String,
-    /// What it is written in.
-    pub format: PageFormat,
-}
-
-/// What a page is written in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum PageFormat {
-    /// The text format.
-    #[default]
-    Text,
-    /// OpenMetrics.
-    OpenMetrics,
-}
-
-/// A page in the text format.
-impl From<String> for Page {
-    fn from(text: String) -> Self {
-        Self { text, format: PageFormat::Text }
-    }
-}
-
-/// Why there is no page.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PageError {
-    /// In one line.
-    pub why: String,
-    /// Whether there is one and it is larger than it may be.
-    pub is_too_large: bool,
-}
-
-impl From<String> for PageError {
-    fn from(why: String) -> Self {
-        Self { why, is_too_large: false }
-    }
-}
-
-/// What a scrape brought.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct ScrapeReport {
-    /// Sample lines on the page; of one that does not count, those that were read.
-    pub samples: usize,
-    /// Those of them that relabeling leaves.
-    pub relabeled: usize,
-    /// Samples stored.
-    pub stored: usize,
-    /// Series that the last pages did not have, selected by a rule or not.
-    pub added: usize,
-    /// Samples dropped, for one of the three reasons below.
-    pub dropped: usize,
-    /// Samples whose series came twice, or whose moment has another value already.
-    pub duplicates: usize,
-    /// Samples that are older than what is there.
-    pub out_of_order: usize,
-    /// Samples that lie more than ten minutes in the future.
-    pub in_future: usize,
-    /// New series that a rule selects and that were refused, because the store is full.
-    pub refused: usize,
-    /// Why it failed, if it did.
-    pub error: Option<String>,
-}
 
 /// What becomes of a series' samples.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fate {
     /// They go there.
     Stored(SeriesId),
-    /// No rule selects the series, or the store had no room for it.
+    /// No rule selects the series.
     Unwanted,
+    /// The store had no room for it.
+    Refused,
+    /// Whether any rule selects it is to be asked again.
+    Unasked,
     /// Relabeling drops the series.
     Dropped,
 }
@@ -137,6 +46,14 @@ struct Known {
     next: u32,
     /// Whether its end is to be marked when it is missing: it was there, without a time of its own.
     is_live: bool,
+}
+
+/// A series that the store had no room for.
+#[derive(Debug)]
+struct Refused {
+    /// What the page said of its kind.
+    kind: MetricKind,
+    wanted_by: Box<[SelectorId]>,
 }
 
 /// A sample of the page under way: where its series is known, and what was measured.
@@ -163,6 +80,8 @@ pub(super) struct Intake {
     parting: Vec<SeriesId>,
     /// What we wrote about the target itself at the last scrape.
     reports: Vec<SeriesId>,
+    /// Of the series that the store had no room for, by their places, who wanted them.
+    refused: HashMap<u32, Refused>,
     pub(super) last: Option<(Timestamp, Duration, ScrapeReport)>,
 }
 
@@ -177,6 +96,7 @@ impl Intake {
             first: NOWHERE,
             parting: Vec::new(),
             reports: Vec::new(),
+            refused: HashMap::new(),
             last: None,
         }
     }
@@ -196,6 +116,7 @@ impl Intake {
             self.known.clear();
             self.free.clear();
             self.by_text.clear();
+            self.refused.clear();
             self.first = NOWHERE;
         }
         self.target = target;
@@ -208,17 +129,27 @@ impl Intake {
         self.release(|known| known.id().is_some_and(|id| dropped.contains(&id)));
     }
 
-    /// Forgets which series nobody wanted, so that the next scrape asks again: someone may want them now.
-    pub(super) fn forget_unwanted(&mut self) {
-        self.release(|known| known.fate == Fate::Unwanted);
+    /// Has the next scrape ask again about the series that there was no room for, and, if someone new may want them, about
+    /// those that nobody wanted.
+    pub(super) fn ask_again(&mut self, has_new: bool) {
+        self.refused.clear();
+        for known in &mut self.known {
+            if known.fate == Fate::Refused || (has_new && known.fate == Fate::Unwanted) {
+                known.fate = Fate::Unasked;
+            }
+        }
     }
 
     /// Stores a scrape and what it says of the target itself.
     pub(super) fn take_in(&mut self, store: &mut Store, scrape: &Scrape) -> ScrapeReport {
         self.scrapes += 1;
         let mut report = ScrapeReport::default();
+        let mut wanted_by = HashSet::new();
         let result = match &scrape.page {
-            Ok(page) => self.store_page(store, page, scrape.at, &mut report).map_err(|refused| refused.to_string()),
+            Ok(page) => {
+                let result = self.store_page(store, page, scrape.at, &mut report, &mut wanted_by);
+                result.map_err(|why| why.to_string())
+            }
             Err(error) => Err(error.why.clone()),
         };
         let is_ok = result.is_ok();
@@ -230,7 +161,8 @@ impl Intake {
         store.record_scrape(&self.target.id, scrape.at, is_ok, self.next_by(scrape.at));
         report.dropped = report.duplicates + report.out_of_order + report.in_future;
         report.error = result.err();
-        self.store_report(store, scrape, &report);
+        self.store_report(store, scrape, &mut report, &mut wanted_by);
+        store.note_refused(&self.target.id, scrape.at, report.refused, &wanted_by);
         self.last = Some((scrape.at, scrape.took, report.clone()));
         report
     }
@@ -248,7 +180,8 @@ impl Intake {
         page: &Page,
         at: Timestamp,
         report: &mut ScrapeReport,
-    ) -> Result<(), Refused> {
+        wanted_by: &mut HashSet<SelectorId>,
+    ) -> Result<(), NotTaken> {
         let options = self.target.intake.clone();
         let scanner = match page.format {
             PageFormat::Text => Scanner::new(&page.text),
@@ -256,8 +189,9 @@ impl Intake {
         };
         let mut kind = MetricKind::Untyped;
         let mut pending = Vec::with_capacity(self.known.len());
-        // New series, with their labels: stored once the page has turned out to count.
-        let mut new: Vec<(u32, Option<Labels>)> = Vec::new();
+        // Series to be offered once the page has turned out to count, with their labels.
+        let mut offers: Vec<(u32, Option<Labels>, MetricKind)> = Vec::new();
+        let mut added = 0;
         let mut previous = NOWHERE;
         for entry in scanner {
             let line = match entry? {
@@ -269,7 +203,13 @@ impl Intake {
             };
             report.samples += 1;
             let known = match self.find(line.series, previous) {
-                Some(known) => known,
+                Some(known) => {
+                    if self.known[known as usize].fate == Fate::Unasked {
+                        let labels = exposed::labels(line.series, kind, &self.target.labels, &options)?;
+                        offers.push((known, labels, kind));
+                    }
+                    known
+                }
                 None => {
                     let is_creation = page.format == PageFormat::OpenMetrics && is_creation_time(line.series, kind);
                     let labels = if is_creation {
@@ -277,9 +217,10 @@ impl Intake {
                     } else {
                         exposed::labels(line.series, kind, &self.target.labels, &options)?
                     };
+                    added += usize::from(labels.is_some());
                     let known =
-                        self.remember(line.series, if labels.is_some() { Fate::Unwanted } else { Fate::Dropped });
-                    new.push((known, labels));
+                        self.remember(line.series, if labels.is_some() { Fate::Unasked } else { Fate::Dropped });
+                    offers.push((known, labels, kind));
                     known
                 }
             };
@@ -294,20 +235,21 @@ impl Intake {
             pending.push(Pending { at, value: line.value, known });
         }
         if options.sample_limit > 0 && report.relabeled > options.sample_limit {
-            return Err(Refused::Samples { limit: options.sample_limit });
+            return Err(NotTaken::Samples { limit: options.sample_limit });
         }
         // The page counts: from here on nothing fails.
-        let origin = Origin::Scraped(self.target.id.clone());
-        for (known, labels) in new {
-            let Some(labels) = labels else { continue };
-            report.added += 1;
-            if let Some(id) = store.series_for(&labels, &origin) {
-                self.known[known as usize].fate = Fate::Stored(id);
+        report.added = added;
+        for (known, labels, kind) in offers {
+            if let Some(labels) = labels {
+                self.offer(store, known, &labels, kind);
             }
         }
-        for Pending { at: own, value, known } in pending {
-            let known = &mut self.known[known as usize];
-            let is_again = std::mem::replace(&mut known.seen, self.scrapes) == self.scrapes;
+        for Pending { at: own, value, known: place } in pending {
+            let is_again = std::mem::replace(&mut self.known[place as usize].seen, self.scrapes) == self.scrapes;
+            if !is_again && self.known[place as usize].fate == Fate::Refused {
+                self.offer_again(store, place, report, wanted_by);
+            }
+            let known = &mut self.known[place as usize];
             if known.fate == Fate::Dropped {
                 continue;
             }
@@ -331,6 +273,42 @@ impl Intake {
             }
         }
         Ok(())
+    }
+
+    /// Offers a series to the store.
+    fn offer(&mut self, store: &mut Store, place: u32, labels: &Labels, kind: MetricKind) {
+        let fate = match store.offer(labels, &Origin::Scraped(self.target.id.clone())) {
+            Offered::Kept(id) => Fate::Stored(id),
+            Offered::Unwanted => Fate::Unwanted,
+            Offered::Refused(wanted_by) => {
+                self.refused.insert(place, Refused { kind, wanted_by: wanted_by.into() });
+                Fate::Refused
+            }
+        };
+        self.known[place as usize].fate = fate;
+    }
+
+    /// Offers a series again that was refused, if there is room now; otherwise it counts as refused, and costs no more.
+    fn offer_again(
+        &mut self,
+        store: &mut Store,
+        place: u32,
+        report: &mut ScrapeReport,
+        wanted_by: &mut HashSet<SelectorId>,
+    ) {
+        if store.has_room()
+            && let Some(Refused { kind, .. }) = self.refused.remove(&place)
+        {
+            let text = self.known[place as usize].text.clone();
+            // It was well-formed when it was refused.
+            if let Ok(Some(labels)) = exposed::labels(&text, kind, &self.target.labels, &self.target.intake) {
+                self.offer(store, place, &labels, kind);
+            }
+        }
+        if let Some(refused) = self.refused.get(&place) {
+            report.refused += 1;
+            wanted_by.extend(refused.wanted_by.iter().copied());
+        }
     }
 
     /// The place of a series, looked for first behind the one before it.
@@ -400,12 +378,19 @@ impl Intake {
                 self.by_text.remove(&text);
                 known.is_live = false;
                 known.fate = Fate::Unwanted;
+                self.refused.remove(&place);
                 self.free.push(place);
             }
         }
     }
 
-    fn store_report(&mut self, store: &mut Store, scrape: &Scrape, report: &ScrapeReport) {
+    fn store_report(
+        &mut self,
+        store: &mut Store,
+        scrape: &Scrape,
+        report: &mut ScrapeReport,
+        wanted_by: &mut HashSet<SelectorId>,
+    ) {
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let count = |count: usize| count as f64;
         let body = match &scrape.page {
@@ -427,9 +412,16 @@ impl Intake {
         self.reports.clear();
         for (name, value) in rows.take(if self.target.intake.extra_metrics { REPORTS.len() } else { REPORTS_ALWAYS }) {
             let labels = report_labels(name, &self.target.labels);
-            if let Some(id) = store.series_for(&labels, &Origin::Report(self.target.id.clone())) {
-                store.append(id, Sample { at: scrape.at, value });
-                self.reports.push(id);
+            match store.offer(&labels, &Origin::Report(self.target.id.clone())) {
+                Offered::Kept(id) => {
+                    store.append(id, Sample { at: scrape.at, value });
+                    self.reports.push(id);
+                }
+                Offered::Unwanted => {}
+                Offered::Refused(by) => {
+                    report.refused += 1;
+                    wanted_by.extend(by);
+                }
             }
         }
     }
@@ -439,7 +431,7 @@ impl Known {
     fn id(&self) -> Option<SeriesId> {
         match self.fate {
             Fate::Stored(id) => Some(id),
-            Fate::Unwanted | Fate::Dropped => None,
+            Fate::Unwanted | Fate::Refused | Fate::Unasked | Fate::Dropped => None,
         }
     }
 }
@@ -467,15 +459,19 @@ fn has_value(store: &Store, id: SeriesId, value: f64) -> bool {
 fn is_creation_time(series: &str, kind: MetricKind) -> bool {
     let counts =
         matches!(kind, MetricKind::Counter | MetricKind::Histogram | MetricKind::Summary | MetricKind::GaugeHistogram);
-    let name = series.split(['{', ' ']).next().unwrap_or_default();
-    counts && name.ends_with("_created")
+    // A name in quotes stands within the braces.
+    let quoted = || parse_series_as(series, kind).ok().map(|labels| labels.metric_name().ends_with("_created"));
+    let plain = series.split(['{', ' ']).next().unwrap_or_default();
+    counts && if series.starts_with('{') { quoted() == Some(true) } else { plain.ends_with("_created") }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::exposed::IntakeOptions;
+    use super::super::scrape::PageError;
     use super::*;
+    use crate::model::TargetId;
     use crate::model::{MatchOp, Matcher, RelabelAction, RelabelRule, RelabelSpec, is_stale};
-    use crate::store::SelectorId;
 
     /// A target whose every series is wanted, scraped every ten seconds.
     struct Bench {
@@ -661,10 +657,26 @@ mod tests {
         bench.all = bench.store.register(&named("a"), Duration::ZERO);
         assert_eq!(bench.page("a 1\nb 1\n").stored, 1);
         bench.all = bench.store.register(&named("b"), Duration::ZERO);
-        bench.intake.forget_unwanted();
+        bench.intake.ask_again(true);
         let report = bench.page("a 1\nb 1\n");
         assert_eq!((report.stored, report.error), (2, None));
         assert_eq!(bench.newest(), [r#"b{job="j"} 1"#]);
+    }
+
+    #[test]
+    fn a_creation_time_may_have_a_name_in_quotes() {
+        let check = |series: &str, want: bool| {
+            assert_eq!(is_creation_time(series, MetricKind::Counter), want, "{series}");
+        };
+        check("a_created", true);
+        check("a_created{b=\"c\"}", true);
+        check("{\"a.b_created\"}", true);
+        check("{\"a.b_created\",c=\"d_total\"}", true);
+        check("{ \"a.b_created\" , c=\"d\"}", true);
+        check("{\"a \\\" {b_created\"}", true);
+        check("{c=\"d\",\"a.b_created\"}", true);
+        check("{\"a.b_total\",c=\"d_created\"}", false);
+        check("a_total{c=\"d_created\"}", false);
     }
 
     #[test]

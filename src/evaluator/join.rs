@@ -8,8 +8,9 @@ use crate::promql::{Value, evaluate};
 use crate::rule::{AnnotateContext, InstanceRow, RuleError, Transition};
 use crate::store::{Limits, Retain, Store};
 
-use super::blind::{Health, Scene, Sight};
+use super::blind::{Scene, Sight};
 use super::group::Group;
+use super::health::Health;
 use super::ingest::Intake;
 use super::overdue::{Overdue, UnknownAlert};
 use super::remote::Questions;
@@ -124,10 +125,8 @@ impl Evaluator {
     pub(super) fn wire(&mut self) {
         let mut measures: Vec<&mut Sight> = self.measures.iter_mut().map(|(_, sight)| sight).collect();
         self.order = Wiring::connect(&mut self.groups, &mut measures);
-        let rules = self.groups.iter().flat_map(|group| &group.rules);
-        let health =
-            |rule: &Standing| Health { is_failing: rule.error.is_some(), is_evaluated: rule.evaluated_at.is_some() };
-        self.healths = rules.map(health).collect();
+        let rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
+        self.healths = rules.map(|rule| std::mem::take(&mut rule.health)).collect();
     }
 
     pub(super) fn restore(&mut self, rows: Vec<InstanceRow>) {
@@ -156,17 +155,7 @@ impl Evaluator {
     /// Takes in a scrape. A target that is not configured is ignored.
     pub fn ingest(&mut self, scrape: &Scrape) -> ScrapeReport {
         let Some(intake) = self.intakes.get_mut(&scrape.target) else { return ScrapeReport::default() };
-        self.store.forget_refusals(&scrape.target);
-        let mut report = intake.take_in(&mut self.store, scrape);
-        report.refused = self.store.refused(&scrape.target);
-        if report.refused > 0 {
-            // There may be room the next time.
-            intake.forget_unwanted();
-            if let Some((_, _, last)) = &mut intake.last {
-                last.refused = report.refused;
-            }
-        }
-        report
+        intake.take_in(&mut self.store, scrape)
     }
 
     /// When something is next due after `now`: a group, or the measures.
@@ -225,18 +214,18 @@ impl Evaluator {
 
     fn read(&self, measure: &Measure, sight: &Sight, at: Timestamp) -> Reading {
         let targets: Vec<&ScrapeTarget> = self.intakes.values().map(Intake::target).collect();
-        let scene = Scene { store: &self.store, targets: &targets, healths: &self.healths };
+        let scene = Scene { store: &self.store, targets: &targets, healths: &self.healths, at, read: at };
         let elements = match evaluate(&measure.expr, &self.store, at) {
             Ok(_) if sight.has_failing_upstream(scene) => {
                 Err("a rule whose series the condition reads fails or has not been evaluated yet".to_owned())
             }
-            Ok(value) => match sight.too_early(scene, at) {
+            Ok(value) => match sight.too_early(scene) {
                 Some(target) => Err(RuleError::TooEarly(target.clone()).to_string()),
                 None => elements_of(value),
             },
             Err(error) => Err(error.to_string()),
         };
-        let blind = sight.blind_spots(scene, at).map(|labels| measure.key_of(&labels)).collect();
+        let blind = sight.blind_spots(scene).map(|labels| measure.key_of(&labels)).collect();
         Reading { id: measure.id.clone(), at, elements, blind }
     }
 

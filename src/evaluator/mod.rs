@@ -4,8 +4,11 @@
 //! `ingest` takes a scrape, `tick` evaluates what is due. Vectors stay inside; what leaves is what changed.
 
 mod spec;
+mod scrape;
 mod view;
 
+mod agreement;
+mod health;
 mod blind;
 mod exposed;
 mod group;
@@ -23,10 +26,10 @@ mod reload;
 mod queries;
 
 pub use exposed::IntakeOptions;
-pub use ingest::{Page, PageError, PageFormat, Scrape, ScrapeReport, ScrapeTarget};
 pub use join::Evaluator;
 pub use measure::{Answer, Measure, Reading};
 pub use overdue::ALERT_UNKNOWN;
 pub use query::Queried;
+pub use scrape::{Page, PageError, PageFormat, Scrape, ScrapeReport, ScrapeTarget};
 pub use spec::{Answered, EvaluatorSpec, GroupReport, InstanceChange, Question, QuestionId, Transitions};
 pub use view::{GroupView, RuleHealth, RuleKind, RuleView, TargetView};

@@ -27,7 +27,7 @@ impl Evaluator {
     pub fn query(&self, expr: &Expr, at: Timestamp) -> Result<Queried, EvalError> {
         let value = evaluate_within(expr, &self.store, at, QUERY_SAMPLES_MAX)?;
         let mut warnings: Vec<String> = selectors(expr).iter().filter_map(|it| self.missing(it, at)).collect();
-        if self.store.refuses() {
+        if self.store.refused_target().is_some() {
             warnings.push("the store is full: new series are refused, and missing from the result".to_owned());
         }
         warnings.dedup();

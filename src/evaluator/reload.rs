@@ -20,6 +20,9 @@ impl Evaluator {
     /// is filled, an absence proves nothing for what was there before.
     pub fn reload(&mut self, spec: EvaluatorSpec, now: Timestamp) -> Transitions {
         let mut transitions = Transitions { at: now, ..Transitions::default() };
+        for rule in self.groups.iter_mut().flat_map(|group| &mut group.rules) {
+            rule.health = self.healths.get_mut(rule.number).map(std::mem::take).unwrap_or_default();
+        }
         let mut old = Old::new(std::mem::take(&mut self.groups));
         let same: HashSet<_> = spec.groups.iter().filter(|group| old.is_same(group)).map(key_of).collect();
         self.store.renew(now);
@@ -67,9 +70,7 @@ impl Evaluator {
             if !dropped.is_empty() {
                 intake.forget(&dropped);
             }
-            if has_new {
-                intake.forget_unwanted();
-            }
+            intake.ask_again(has_new);
         }
         self.wire();
         self.set_targets(targets, now);
@@ -154,7 +155,10 @@ impl Standing {
             self.answers = before.answers;
             self.evaluated_at = before.evaluated_at;
             self.took = before.took;
+        } else {
+            before.health.renew();
         }
+        self.health = before.health;
         self.instances = before.instances;
         self.outputs = before.outputs;
         None

@@ -1,5 +1,6 @@
 //! A rule as it stands, and what an evaluation makes of it: alerts move, series are written, and who is unknown is noted.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,15 @@ use crate::rule::{
 use crate::store::{Append, Origin, Store};
 use crate::template::{Answers, KnownAnswers, QueryHost};
 
-use super::blind::{Health, Scene, Sight};
+use super::blind::{Scene, Sight, Trouble};
+use super::health::Health;
 use super::overdue::UnknownAlert;
 use super::queries::{self, StoreQueries};
 use super::{GroupReport, InstanceChange, RuleHealth, RuleKind, RuleView, ScrapeTarget};
+
+/// What is said of a rule that reads more rules than are seen through.
+const CUT: &str = "it reads the series of so many rules that they are not seen through: while any target is down or any \
+                   rule fails, its alerts do not resolve; ask for fewer names";
 
 /// A rule and what became of it.
 #[derive(Debug)]
@@ -25,6 +31,8 @@ pub(super) struct Standing {
     /// Its place among all rules.
     pub(super) number: usize,
     pub(super) sight: Sight,
+    /// How it went so far, while a reload is under way; otherwise the evaluator has it.
+    pub(super) health: Health,
     pub(super) instances: RuleInstances,
     /// The series that it wrote in its last successful evaluation.
     pub(super) outputs: BTreeSet<Labels>,
@@ -49,8 +57,9 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    pub(super) fn scene(&self) -> Scene<'_> {
-        Scene { store: self.store, targets: self.targets, healths: self.healths }
+    /// What an evaluation at `at` sees that reads the moment `read`.
+    pub(super) fn scene(&self, at: Timestamp, read: Timestamp) -> Scene<'_> {
+        Scene { store: self.store, targets: self.targets, healths: self.healths, at, read }
     }
 }
 
@@ -68,6 +77,7 @@ impl Standing {
         Self {
             number,
             sight,
+            health: Health::default(),
             instances: RuleInstances::new(rule.id().clone(), timing),
             rule: Arc::new(rule),
             outputs: BTreeSet::new(),
@@ -99,13 +109,14 @@ impl Standing {
         let mut is_whole = true;
         let error = match &*rule {
             Rule::Alert(rule) => {
-                let error = self.take_alerts(rule, result, group, around, at, changes);
+                let mut troubles = HashMap::new();
+                let error = self.take_alerts(rule, result, group, around, at, changes, &mut troubles);
                 if error.is_none() || !around.is_strict {
                     let (written, is_stored) = self.write_alerts(around.store, stamp);
                     report.samples += written;
                     is_whole = is_stored;
                 }
-                self.note_unknown(group, around, error.as_ref(), at);
+                self.note_unknown(group, around, error.as_ref(), &troubles);
                 error
             }
             Rule::Record(rule) => match self.take_record(rule, result, group, around.store, stamp) {
@@ -117,7 +128,7 @@ impl Standing {
             },
         };
         if let Some(health) = around.healths.get_mut(self.number) {
-            *health = Health { is_failing: error.is_some() || !is_whole, is_evaluated: true };
+            health.note(stamp, error.is_some() || !is_whole);
         }
         self.evaluated_at = Some(at);
         let error = error.map(|error| error.to_string());
@@ -142,11 +153,25 @@ impl Standing {
         around: &Surroundings<'_>,
         at: Timestamp,
         changes: &mut Vec<InstanceChange>,
+        troubles: &mut HashMap<Labels, Trouble>,
     ) -> Option<RuleError> {
         let link = self.link(around.context);
         let sight = &self.sight;
-        let scene = around.scene();
-        let is_unknown = |instance: &Instance| sight.trouble(scene, instance, group.on_unknown, at).is_some();
+        let scene = around.scene(at, at - group.query_offset);
+        // Most evaluations miss nothing, and then nobody asks; in an outage thousands may ask.
+        let blindness = OnceCell::new();
+        let trouble =
+            |instance: &Instance| blindness.get_or_init(|| sight.blindness(scene, group.on_unknown)).trouble(instance);
+        let troubles = RefCell::new(troubles);
+        let is_unknown = |instance: &Instance| {
+            if troubles.borrow().contains_key(&instance.labels) {
+                return true;
+            }
+            let found = trouble(instance);
+            let is_unknown = found.is_some();
+            troubles.borrow_mut().extend(found.map(|found| (instance.labels.clone(), found)));
+            is_unknown
+        };
         let embedded = StoreQueries { store: around.store, at: at - group.query_offset, rule };
         let remote = Answers::new(&self.answers);
         let queries: &dyn QueryHost = if group.source.is_embedded() { &embedded } else { &remote };
@@ -231,12 +256,19 @@ impl Standing {
         }
     }
 
-    fn note_unknown(&self, group: &RuleGroup, around: &mut Surroundings<'_>, error: Option<&RuleError>, at: Timestamp) {
+    /// Notes which alerts cannot be measured, and why: `troubles` says so of those whose absence was asked about.
+    fn note_unknown(
+        &self,
+        group: &RuleGroup,
+        around: &mut Surroundings<'_>,
+        error: Option<&RuleError>,
+        troubles: &HashMap<Labels, Trouble>,
+    ) {
         let unknown: Vec<UnknownAlert> = self
             .instances
             .iter()
             .filter_map(|instance| {
-                let why = || match (error, self.sight.trouble(around.scene(), instance, group.on_unknown, at)) {
+                let why = || match (error, troubles.get(&instance.labels)) {
                     (Some(error), _) => format!("the rule fails: {error}"),
                     (None, Some(trouble)) => trouble.to_string(),
                     (None, None) => String::new(),
@@ -275,7 +307,7 @@ impl Standing {
             evaluated_at: self.evaluated_at,
             took: self.took,
             error: self.error.clone(),
-            warnings: self.warnings.clone(),
+            warnings: self.warnings.iter().cloned().chain(self.sight.is_cut().then(|| CUT.to_owned())).collect(),
             instances: self.instances.iter().cloned().collect(),
         }
     }

@@ -40,4 +40,4 @@ pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any};
 pub use place::{ParseError, Span};
 pub use print::selector_text;
 pub use support::unsupported;
-pub use survey::{SelectorUse, is_condition, selectors};
+pub use survey::{Latest, SelectorUse, is_condition, selectors};

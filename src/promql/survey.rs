@@ -17,13 +17,48 @@ pub struct SelectorUse {
     pub reach: Duration,
     /// The span of time that its value is about: nothing but the offset for an instant selector.
     pub window: Duration,
+    /// The newest moment that it reads.
+    pub latest: Latest,
+}
+
+/// A moment, seen from the one for which the whole expression is evaluated.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Latest {
+    /// So many milliseconds before it; after it, when negative.
+    Ago(i64),
+    /// The same, whenever it is evaluated.
+    Fixed(Timestamp),
+}
+
+impl Latest {
+    /// Which moment it is for an evaluation at `at`.
+    pub fn of(self, at: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(ms) => at.shifted(ms.saturating_neg()),
+            Self::Fixed(moment) => moment,
+        }
+    }
+
+    /// The moment that `@` and `offset` lead to.
+    fn shifted(self, shift: &Shift) -> Self {
+        let from = match shift.at {
+            None => self,
+            Some(At::Time(moment)) => Self::Fixed(moment),
+            Some(At::Start | At::End) => Self::Ago(0),
+        };
+        let ms = shift.offset.as_ref().map_or(0, millis);
+        match from {
+            Self::Ago(before) => Self::Ago(before.saturating_add(ms)),
+            Self::Fixed(moment) => Self::Fixed(moment.shifted(ms.saturating_neg())),
+        }
+    }
 }
 
 /// All selectors of an expression, in the order in which they are written. What subqueries around a selector look back is
 /// added to it. The expression is taken to be evaluated for one moment at a time, as rules are.
 pub fn selectors(expr: &Expr) -> Vec<SelectorUse> {
     let mut uses = Vec::new();
-    collect(expr, Past::Ago(0), &mut uses);
+    collect(expr, Past::Ago(0), Latest::Ago(0), &mut uses);
     uses
 }
 
@@ -69,12 +104,17 @@ fn millis(length: &Length) -> i64 {
     length.millis(Moments::instant(Timestamp::from_millis(0))).unwrap_or(0)
 }
 
-/// Collects the selectors of an expression that is evaluated from `past` on.
-fn collect(expr: &Expr, past: Past, uses: &mut Vec<SelectorUse>) {
+/// Collects the selectors of an expression that is evaluated from `past` until `latest`.
+fn collect(expr: &Expr, past: Past, latest: Latest, uses: &mut Vec<SelectorUse>) {
     let mut note = |selector: &Selector, range_ms: i64, reach_ms: i64| {
         let past = past.shifted(&selector.shift);
         let (reach, window) = (past.further(reach_ms).duration(), past.further(range_ms).duration());
-        uses.push(SelectorUse { matchers: selector.matchers.clone(), reach, window });
+        uses.push(SelectorUse {
+            matchers: selector.matchers.clone(),
+            reach,
+            window,
+            latest: latest.shifted(&selector.shift),
+        });
     };
     let lookback_ms = i64::try_from(LOOKBACK.as_millis()).unwrap_or(i64::MAX);
     match &expr.kind {
@@ -86,9 +126,10 @@ fn collect(expr: &Expr, past: Past, uses: &mut Vec<SelectorUse>) {
             note(selector, range_ms, range_ms.saturating_add(before_ms));
         }
         ExprKind::Subquery(query) => {
-            collect(&query.expr, past.shifted(&query.shift).further(millis(&query.range).max(0)), uses);
+            let earliest = past.shifted(&query.shift).further(millis(&query.range).max(0));
+            collect(&query.expr, earliest, latest.shifted(&query.shift), uses);
         }
-        _ => expr.children().into_iter().for_each(|child| collect(child, past, uses)),
+        _ => expr.children().into_iter().for_each(|child| collect(child, past, latest, uses)),
     }
 }
 
@@ -146,6 +187,22 @@ mod tests {
         check("max_over_time((a @ end())[1h:])", &[("a", 5, 0)]);
         check("max_over_time((a + b @ end() offset 3m)[1h:] offset 1h)", &[("a", 125, 120), ("b", 8, 3)]);
         check("topk(scalar(k), -(sum(a)))", &[("k", 5, 0), ("a", 5, 0)]);
+    }
+
+    #[test]
+    fn finds_the_newest_moment_that_is_read() {
+        let check = |source: &str, ms: i64| {
+            let found = selectors(&parse_any(source).unwrap());
+            assert_eq!(found[0].latest.of(Timestamp::from_millis(3_600_000)).millis() - 3_600_000, ms, "{source}");
+        };
+        check("a", 0);
+        check("rate(a[5m])", 0);
+        check("a offset 1m", -60_000);
+        check("a offset -1m", 60_000);
+        check("max_over_time((a offset 1m)[1h:] offset 2m)", -180_000);
+        check("a @ 60 offset 1m", -3_600_000);
+        check("max_over_time((a offset 1m)[1h:] @ 120)", -3_540_000);
+        check("max_over_time((a @ end())[1h:] offset 2m)", 0);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! How much may be stored, and what was refused because of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::SelectorId;
-use crate::model::Labels;
+use crate::model::{Labels, Timestamp};
 
 /// What a series takes without its labels and samples: its slot, its place in the map and in the lists of its selectors.
 const SERIES_BYTES: usize = 160;
@@ -59,6 +59,32 @@ fn bytes_of(labels: &Labels) -> usize {
 /// The new series of a target that were refused, and who wanted them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refusals {
+    /// How many, at the last scrape.
     pub(super) count: usize,
-    pub(super) wanted_by: HashSet<SelectorId>,
+    /// Who wanted some of them, and until when they were refused; none when they still are.
+    wanted_by: HashMap<SelectorId, Option<Timestamp>>,
+}
+
+impl Refusals {
+    /// Takes in what a scrape at `at` brought and was refused.
+    pub(super) fn note(&mut self, at: Timestamp, count: usize, wanted_by: &HashSet<SelectorId>) {
+        self.count = count;
+        for (id, until) in &mut self.wanted_by {
+            if !wanted_by.contains(id) {
+                until.get_or_insert(at);
+            }
+        }
+        self.wanted_by.extend(wanted_by.iter().map(|id| (*id, None)));
+    }
+
+    /// Whether series were refused as of `at` that a selector wanted.
+    pub(super) fn concern(&self, id: SelectorId, at: Timestamp) -> bool {
+        self.wanted_by.get(&id).is_some_and(|until| until.is_none_or(|until| at < until))
+    }
+
+    /// Forgets what ended by `at`, and what concerns a selector that is no more. Says whether anything is left.
+    pub(super) fn forget(&mut self, at: Timestamp, is_there: impl Fn(SelectorId) -> bool) -> bool {
+        self.wanted_by.retain(|id, until| is_there(*id) && until.is_none_or(|until| until > at));
+        self.count > 0 || !self.wanted_by.is_empty()
+    }
 }

@@ -1,5 +1,8 @@
 //! Where series come from, so that silence of a target is not mistaken for good news.
 
+use std::time::Duration;
+
+use super::Outages;
 use crate::model::{TargetId, Timestamp};
 
 /// Where a series comes from.
@@ -24,7 +27,7 @@ impl Origin {
 }
 
 /// What the scrapes of a target were like since this process began, or since it last stood still.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TargetHistory {
     /// The last scrape.
     pub last_at: Timestamp,
@@ -38,18 +41,23 @@ pub struct TargetHistory {
     pub first_ok_at: Option<Timestamp>,
     /// The last scrape of this run that succeeded.
     pub last_ok_at: Option<Timestamp>,
+    /// When it was lost before the last scrape, as far back as any selector looks; gaps included.
+    pub(super) outages: Outages,
 }
 
 impl TargetHistory {
     pub(super) fn new(at: Timestamp, ok: bool, next_by: Timestamp) -> Self {
         let ok_at = ok.then_some(at);
-        Self { last_at: at, last_ok: ok, next_by, first_at: at, first_ok_at: ok_at, last_ok_at: ok_at }
+        let outages = Outages::default();
+        Self { last_at: at, last_ok: ok, next_by, first_at: at, first_ok_at: ok_at, last_ok_at: ok_at, outages }
     }
 
     /// Takes in a scrape. After a gap the run of scrapes begins anew, as after a start.
     pub(super) fn record(&mut self, at: Timestamp, ok: bool, next_by: Timestamp) {
+        let silent_from = self.next_by + Duration::from_millis(1);
+        self.outages.add(if self.last_ok { silent_from } else { self.last_at }, at);
         if at > self.next_by {
-            *self = Self::new(at, ok, next_by);
+            *self = Self { outages: std::mem::take(&mut self.outages), ..Self::new(at, ok, next_by) };
         } else {
             (self.last_at, self.last_ok, self.next_by) = (at, ok, next_by);
             let ok_at = ok.then_some(at);
@@ -57,8 +65,22 @@ impl TargetHistory {
         }
     }
 
-    /// Whether nothing is known of the target at `at`: its last scrape failed, or the next one is overdue.
+    /// Whether nothing is known of the target as of `at`: the last scrape before that failed, or the next one was overdue.
     pub fn is_lost(&self, at: Timestamp) -> bool {
-        !self.last_ok || at > self.next_by
+        if at < self.last_at { self.outages.covers(at) } else { !self.last_ok || at > self.next_by }
+    }
+
+    /// When the last outage ended that emptied a window of this length, or left the samples of a scrape or two in it: one
+    /// of four fifths of it, from the last scrape before on. `interval` is how far scrapes are apart.
+    pub fn emptied_until(&self, window: Duration, interval: Duration) -> Option<Timestamp> {
+        if window.is_zero() {
+            return None;
+        }
+        self.outages.last_of(window.saturating_mul(4) / 5, interval)
+    }
+
+    /// Whether it is lost at `now` or was within `reach` of it.
+    pub(super) fn was_lost(&self, now: Timestamp, reach: Duration) -> bool {
+        self.is_lost(now) || self.outages.reach_beyond(now - reach)
     }
 }

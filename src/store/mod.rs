@@ -9,17 +9,19 @@
 //! again, and [`Store::sweep`] drops the rest. A selector that is new then knows since when its samples are kept.
 
 mod limits;
+mod outages;
 mod lineage;
 mod retain;
 mod selector;
 mod series;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 pub use limits::Limits;
 pub use lineage::{Origin, TargetHistory};
+pub use outages::Outages;
 pub use retain::Retain;
 pub use selector::{SelectorId, metric_names};
 pub use series::{Append, Series, SeriesId};
@@ -49,6 +51,17 @@ pub struct Store {
     renewed_at: Option<Timestamp>,
     /// What a stale id refers to: a series without samples.
     nothing: Series,
+}
+
+/// What became of a series that was offered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Offered {
+    /// It is there.
+    Kept(SeriesId),
+    /// No selector wants it.
+    Unwanted,
+    /// There is no room for it; these selectors wanted it.
+    Refused(Vec<SelectorId>),
 }
 
 #[derive(Debug)]
@@ -107,7 +120,6 @@ impl Store {
     /// Forgets who wants what: everyone who still wants something registers it again before [`Store::sweep`].
     pub fn renew(&mut self, now: Timestamp) {
         self.renewed_at = Some(now);
-        self.refusals.clear();
         self.selectors.renew();
     }
 
@@ -128,6 +140,9 @@ impl Store {
             }
         }
         self.selectors.sweep();
+        let selectors = &self.selectors;
+        self.refusals
+            .retain(|_, refusals| refusals.forget(Timestamp::from_millis(i64::MIN), |id| selectors.is_there(id)));
         let mut reaches: Vec<Option<Duration>> = vec![None; self.slots.len()];
         for (reach, members) in self.selectors.iter() {
             for member in members {
@@ -176,32 +191,43 @@ impl Store {
     }
 
     /// The series with these labels, created if some registered selector wants it and there is room; `None` otherwise (then
-    /// it is not kept, and what was wanted counts as refused). An existing series keeps the origin it was created with,
-    /// unless the target that it was from is gone.
+    /// it is not kept).
     pub fn series_for(&mut self, labels: &Labels, origin: &Origin) -> Option<SeriesId> {
+        match self.offer(labels, origin) {
+            Offered::Kept(id) => Some(id),
+            Offered::Unwanted => None,
+            Offered::Refused(_) => {
+                self.refused_count += 1;
+                None
+            }
+        }
+    }
+
+    /// Offers a series, which is created if some registered selector wants it and there is room. An existing one keeps the
+    /// origin it was created with, unless the target that it was from is gone.
+    pub fn offer(&mut self, labels: &Labels, origin: &Origin) -> Offered {
         if let Some(id) = self.by_labels.get(labels).copied() {
             self.adopt(id, origin);
-            return Some(id);
+            return Offered::Kept(id);
         }
         let wanted_by = self.selectors.wanting(labels);
-        let reach = wanted_by.iter().map(|id| self.selectors.reach(*id)).max()?;
-        if self.size.reaches(&self.limits) {
-            self.refused_count += 1;
-            if let Some(target) = origin.target() {
-                let refusals = self.refusals.entry(target.clone()).or_default();
-                refusals.count += 1;
-                refusals.wanted_by.extend(wanted_by);
-            }
-            return None;
+        let Some(reach) = wanted_by.iter().map(|id| self.selectors.reach(*id)).max() else { return Offered::Unwanted };
+        if !self.has_room() {
+            return Offered::Refused(wanted_by);
         }
         let series = Series::new(labels.clone(), origin.clone(), reach);
-        let id = self.occupy(series)?;
+        let Some(id) = self.occupy(series) else { return Offered::Refused(wanted_by) };
         for selector in wanted_by {
             self.selectors.join(selector, id);
         }
         self.by_labels.insert(labels.clone(), id);
         self.size.add_series(labels);
-        Some(id)
+        Offered::Kept(id)
+    }
+
+    /// Whether a new series would be kept.
+    pub fn has_room(&self) -> bool {
+        !self.size.reaches(&self.limits)
     }
 
     /// A series whose target is gone belongs to whoever brings it now.
@@ -237,29 +263,33 @@ impl Store {
         }
     }
 
-    /// How many new series of a target were refused since that was last forgotten.
-    pub fn refused(&self, target: &TargetId) -> usize {
-        self.refusals.get(target).map_or(0, |refusals| refusals.count)
+    /// Notes how many new series a scrape of a target at `at` brought that were refused, and which selectors wanted some of
+    /// them.
+    pub fn note_refused(&mut self, target: &TargetId, at: Timestamp, count: usize, wanted_by: &HashSet<SelectorId>) {
+        self.refused_count += u64::try_from(count).unwrap_or(u64::MAX);
+        if count > 0 || self.refusals.contains_key(target) {
+            self.refusals.entry(target.clone()).or_default().note(at, count, wanted_by);
+        }
     }
 
-    /// Whether series of a target were refused that one selector wanted.
-    pub fn has_refused(&self, target: &TargetId, selector: SelectorId) -> bool {
-        self.refusals.get(target).is_some_and(|refusals| refusals.wanted_by.contains(&selector))
+    /// Whether series of a target were refused as of `at` that one selector wanted.
+    pub fn has_refused(&self, target: &TargetId, selector: SelectorId, at: Timestamp) -> bool {
+        self.refusals.get(target).is_some_and(|refusals| refusals.concern(selector, at))
     }
 
-    /// Whether series of any target were refused.
-    pub fn refuses(&self) -> bool {
+    /// Whether series of any target were refused, now or at a moment that some selector may still read.
+    pub fn has_refusals(&self) -> bool {
         !self.refusals.is_empty()
     }
 
-    /// How often a series was refused, ever.
-    pub fn refused_count(&self) -> u64 {
-        self.refused_count
+    /// A target of which series are refused now, if there is one.
+    pub fn refused_target(&self) -> Option<&TargetId> {
+        self.refusals.iter().find(|(_, refusals)| refusals.count > 0).map(|(id, _)| id)
     }
 
-    /// Forgets what was refused of a target, before it is taken in again.
-    pub fn forget_refusals(&mut self, target: &TargetId) {
-        self.refusals.remove(target);
+    /// How often a series was refused, ever; one that comes again each time it comes.
+    pub fn refused_count(&self) -> u64 {
+        self.refused_count
     }
 
     /// Adds a sample. Only samples newer than the newest one of the series are stored.
@@ -310,9 +340,9 @@ impl Store {
         }
     }
 
-    /// Whether any target is lost at `at`; see [`TargetHistory::is_lost`].
-    pub fn has_lost_target(&self, at: Timestamp) -> bool {
-        self.targets.values().any(|target| target.is_lost(at))
+    /// A target that is lost as of `at`, if any is; see [`TargetHistory::is_lost`].
+    pub fn lost_target(&self, at: Timestamp) -> Option<&TargetId> {
+        self.targets.iter().find(|(_, history)| history.is_lost(at)).map(|(id, _)| id)
     }
 
     /// What is known about a target; `None` when it was never scraped.
@@ -321,15 +351,20 @@ impl Store {
     }
 
     /// Drops samples that no selector reaches from `now` or later, and series without samples, but not those of a target
-    /// whose last scrape failed: they say whose silence it is. Returns the ids dropped, which whoever caches ids must
+    /// that is lost at a moment that some selector may still read: they say whose silence it is. Returns the ids dropped, which whoever caches ids must
     /// forget.
     pub fn trim(&mut self, now: Timestamp) -> Vec<SeriesId> {
         let mut dropped = Vec::new();
+        let reach_max = self.selectors.iter().map(|(reach, _)| reach).max().unwrap_or_default();
+        for history in self.targets.values_mut() {
+            history.outages.forget(now, reach_max);
+        }
+        self.refusals.retain(|_, refusals| refusals.forget(now - reach_max, |_| true));
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(series) = &mut slot.series else { continue };
             self.size.samples -= series.trim(now);
             let history = series.origin().target().and_then(|target| self.targets.get(target));
-            let is_lost = history.is_some_and(|history| history.is_lost(now));
+            let is_lost = history.is_some_and(|history| history.was_lost(now, series.reach()));
             if series.is_empty() && !is_lost {
                 dropped.push(series_id(index, slot.generation));
             }

@@ -208,6 +208,11 @@ impl Selectors {
         self.get_mut(id).members.push(series);
     }
 
+    /// Whether someone still wants it.
+    pub(super) fn is_there(&self, id: SelectorId) -> bool {
+        self.list.get(id.0 as usize).is_some_and(Option::is_some)
+    }
+
     pub(super) fn is_new(&self, id: SelectorId) -> bool {
         self.get(id).is_new
     }

@@ -109,6 +109,10 @@ impl Series {
         self.reach = reach;
     }
 
+    pub(super) fn reach(&self) -> Duration {
+        self.reach
+    }
+
     pub(super) fn set_origin(&mut self, origin: Origin) {
         self.origin = origin;
     }

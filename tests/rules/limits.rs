@@ -138,3 +138,48 @@ fn an_alert_whose_series_is_refused_is_no_good_news_for_who_reads_it() {
     assert!(!told.iter().any(|line| line.contains("resolved B")), "{told:?}");
     assert_eq!(world.rule("A").error, None);
 }
+
+#[test]
+fn what_is_refused_is_not_new_each_time_and_gets_its_room() {
+    let mut limited = spec(vec![group("g", vec![Rule::Alert(alert("A", "heat > 3"))])]);
+    limited.series_max = Some(2);
+    let mut world = World::new(limited.clone());
+    world.show("t", &format!("{THREE}\nother 1"));
+    world.run_to(15);
+    let report = |world: &World| (world.reports["t"].added, world.reports["t"].refused, world.reports["t"].stored);
+    assert_eq!(report(&world), (4, 1, 2));
+    world.run_to(60);
+    assert_eq!(report(&world), (0, 1, 2));
+    assert_eq!(world.warnings("heat"), ["the store is full: new series are refused, and missing from the result"]);
+    // What was refused and is gone is refused no more.
+    world.show("t", TWO);
+    world.run_to(75);
+    assert_eq!((report(&world), world.warnings("heat")), ((0, 0, 2), vec![]));
+    world.show("t", THREE);
+    world.run_to(105);
+    assert_eq!(report(&world), (0, 1, 2));
+    limited.series_max = Some(3);
+    world.reload(limited);
+    world.run_to(120);
+    assert_eq!(report(&world), (0, 0, 3));
+    assert_eq!(world.states().len(), 3);
+}
+
+#[test]
+fn what_was_refused_before_a_reload_is_no_good_news_after_it() {
+    let rules = |expr: &str| vec![group("g", vec![Rule::Alert(alert("A", expr))])];
+    let mut world = World::new(spec(rules("heat > 3")));
+    world.show("t", TWO);
+    world.run_to(15);
+    let mut full = spec(rules("heat > 3"));
+    full.series_max = Some(1);
+    world.restart(full.clone());
+    world.run_to(30);
+    assert_eq!((world.reports["t"].refused, world.told().len()), (1, 2));
+    world.reload(full);
+    // No scrape has come since.
+    world.now = 45;
+    let transitions = world.evaluator.tick(super::world::at(45));
+    world.take(transitions);
+    assert_eq!(world.told(), [""; 0]);
+}

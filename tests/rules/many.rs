@@ -1,5 +1,6 @@
 //! A group of ten thousand rules.
 
+use atalaya::evaluator::EvaluatorSpec;
 use atalaya::rule::Rule;
 
 use super::world::{World, alert, group, record, spec};
@@ -41,4 +42,40 @@ fn ten_thousand_rules_in_a_group_and_a_reload_of_them() {
     world.lose("t");
     world.run_to(45);
     assert_eq!(world.last.unknown.len(), RULES / 100);
+}
+
+/// How long a tick takes while ten thousand alerts cannot be measured; `--nocapture` shows it.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it shows how long something takes, and holds nobody to it")]
+fn ten_thousand_alerts_whose_targets_all_go_down() {
+    let names: Vec<String> = (0..10).map(|index| format!("t{index}")).collect();
+    let rules = vec![
+        record("recorded", "heat"),
+        Rule::Alert(alert("Own", "heat > 3")),
+        Rule::Alert(alert("Chained", "recorded > 3")),
+    ];
+    let mut own = group("g", rules);
+    own.limit = 20_000;
+    let targets = names.iter().map(|name| super::world::target(name)).collect();
+    let mut world = World::new(EvaluatorSpec { targets, ..spec(vec![own]) });
+    let page: Vec<String> = (0..RULES / 20).map(|pod| format!("heat{{pod=\"{pod}\"}} 4")).collect();
+    names.iter().for_each(|name| world.show(name, &page.join("\n")));
+    world.run_to(15);
+    assert_eq!(world.evaluator.firing_count(), RULES);
+    let timed = |world: &mut World, what: &str| {
+        let begun = std::time::Instant::now();
+        let transitions = world.evaluator.tick(super::world::at(world.now));
+        println!("{RULES} alerts, {what}: a tick takes {:?}", begun.elapsed());
+        world.take(transitions);
+    };
+    world.now += 15;
+    world.scrape();
+    timed(&mut world, "all of them seen");
+    names.iter().for_each(|name| world.lose(name));
+    for what in ["the first that misses them", "the second", "the third"] {
+        world.now += 15;
+        world.scrape();
+        timed(&mut world, what);
+        assert_eq!(world.last.unknown.len(), RULES);
+    }
 }

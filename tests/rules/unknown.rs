@@ -134,3 +134,79 @@ fn what_is_absent_is_told_once_it_was_looked_for() {
     world.run_to(15);
     assert_eq!(world.told(), ["00:15 firing Gone{}", "00:15 firing Rate{}"]);
 }
+
+/// A rule that fails as long as a pod has two sizes, in a group that waits a minute until it is told.
+fn failing(severity: &str) -> RuleGroup {
+    let mut load = alert("Load", "heat * on (pod) group_left () size > 100");
+    load.labels = templates(&[("severity", severity), ("team", "a")]);
+    let recorded = super::world::record("r", "heat * on (pod) group_left () size");
+    let mut group = group("g", vec![Rule::Alert(load), recorded]);
+    group.unknown_after = seconds(60);
+    group
+}
+
+const TWICE: &str = "heat{pod=\"a\"} 4\nsize{pod=\"a\",n=\"2\"} 1\nsize{pod=\"a\"} 1";
+const ONCE: &str = "heat{pod=\"a\"} 4\nsize{pod=\"a\"} 1";
+
+#[test]
+fn rules_that_fail_and_have_no_alerts_are_told_of() {
+    let mut world = World::new(spec(vec![failing("page")]));
+    world.show("t", TWICE);
+    world.run_to(60);
+    assert_eq!(world.told(), [""; 0]);
+    world.run_to(300);
+    let told = world.told();
+    let (alert, record) = ("RuleFailing{file=f,group=g,severity=page}", "RuleFailing{file=f,group=g}");
+    assert_eq!(told, [format!("01:15 firing {record}"), format!("01:15 firing {alert}")]);
+    let own = world.rule("RuleFailing").instances.clone();
+    assert_eq!((own[1].annotations.get("summary"), own[1].value), ("1 rule of g has failed for 1m", 1.0));
+    let text = own[1].annotations.get("description");
+    assert!(text.contains("Since 2025-11-24T16:00:15.000Z `Load` fails: "), "{text}");
+    assert_eq!((world.evaluator.firing_count(), world.evaluator.firing().len()), (2, 2));
+    // A start does not end it, and does not tell it again.
+    world.restart(spec(vec![failing("page")]));
+    let transitions = world.evaluator.tick(at(301));
+    world.take(transitions);
+    world.run_to(600);
+    assert_eq!(world.told(), [""; 0]);
+    // Nor does a reload that changes nothing.
+    world.reload(spec(vec![failing("page")]));
+    world.run_to(615);
+    assert_eq!(world.told(), [""; 0]);
+    world.show("t", ONCE);
+    world.run_to(630);
+    assert_eq!(world.told(), [format!("10:30 resolved {record}"), format!("10:30 resolved {alert}")]);
+    assert_eq!(world.evaluator.firing_count(), 0);
+}
+
+#[test]
+fn a_rule_that_fails_is_told_of_once() {
+    let mut group = failing("page");
+    group.rules.truncate(1);
+    let mut world = World::new(spec(vec![group.clone()]));
+    world.show("t", &ONCE.replace("} 4", "} 400"));
+    world.run_to(30);
+    world.show("t", TWICE);
+    world.run_to(600);
+    let told = world.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].contains("AlertUnknown"), "{told:?}");
+    // A rule that is gone fails no more.
+    let mut world = World::new(spec(vec![group]));
+    world.show("t", TWICE);
+    world.run_to(600);
+    assert_eq!(world.told().len(), 1);
+    world.reload(spec(Vec::new()));
+    assert_eq!(world.told(), ["10:00 resolved RuleFailing{file=f,group=g,severity=page}"]);
+}
+
+#[test]
+fn a_rule_that_waits_is_no_failure() {
+    let mut group = group("g", vec![Rule::Alert(alert("Gone", "absent_over_time(cold[1h])"))]);
+    group.unknown_after = seconds(60);
+    let mut world = World::new(spec(vec![group]));
+    world.show("t", "heat 1");
+    world.run_to(1800);
+    assert!(world.rule("Gone").error.is_some());
+    assert_eq!(world.told(), [""; 0]);
+}
