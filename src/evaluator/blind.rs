@@ -249,8 +249,9 @@ impl Sight {
                     let (ignored, was_emptied) = (&*branch.ignored, false);
                     return Some(UnfilledTarget { target, run, ignored, is_lost, was_emptied, is_anyone: false });
                 }
-                // An outage that left nothing in the window is like a start.
-                let mut exposed = runs.filter(|(_, it)| !asks_about_scrapes(it));
+                // An outage that left nothing in the window is like a start, but to who asks for what is absent: it is there
+                // again.
+                let mut exposed = runs.filter(|(_, it)| !self.asks_absence && !asks_about_scrapes(it));
                 let run = history?.emptied_until(branch.window, target.interval).filter(|since| !is_filled(*since));
                 let (ignored, was_emptied, is_anyone) = (&*branch.ignored, true, false);
                 (run.is_some() && exposed.next().is_some()).then_some(UnfilledTarget {
@@ -403,7 +404,7 @@ fn contains(list: &[String], name: &str) -> bool {
 }
 
 /// Whether an expression has a result because something is absent.
-fn asks_absence(expr: &Expr) -> bool {
+pub(super) fn asks_absence(expr: &Expr) -> bool {
     let is_absent = matches!(&expr.kind, ExprKind::Call(call) if matches!(call.name(), "absent" | "absent_over_time"));
     is_absent || expr.children().into_iter().any(asks_absence)
 }

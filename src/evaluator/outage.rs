@@ -13,7 +13,7 @@ use crate::model::{Labels, Timestamp, format_duration};
 use crate::promql::{Expr, Value, selector_text, selectors};
 use crate::rule::Instance;
 
-use super::blind::asks_about_scrapes;
+use super::blind::{asks_about_scrapes, asks_absence};
 
 /// How far back a target's series are looked for at least: what was lost before is remembered while the target is down.
 const SERIES_REACH_MIN: Duration = Duration::from_secs(3600);
@@ -53,7 +53,7 @@ impl Inquiry {
         // An outage before the alert began has not hidden its end.
         let span = window.min(at.since(since));
         let (empty, step) = (window * EMPTY_PERCENT / 100, window * STEP_PERCENT / 100);
-        let down = if span.as_millis() == 0 || step.as_millis() == 0 {
+        let down = if span.as_millis() == 0 || step.as_millis() == 0 || asks_absence(expr) {
             "up == 0".to_owned()
         } else {
             let [span, empty, step] = [span, empty, step].map(format_duration);
@@ -170,6 +170,11 @@ mod tests {
                 "(last_over_time(a[1d])) and on (job, instance) \
                  ((min_over_time(max_over_time(up[19h12m])[1d:2h24m]) == 0) or (up == 0))",
             )),
+        );
+        check(
+            "absent_over_time(a[5m])",
+            0,
+            Some(("up == 0", "(last_over_time(a[1h])) and on (job, instance) (up == 0)")),
         );
         check("a > 1", 0, Some(("up == 0", "(last_over_time(a[1h])) and on (job, instance) (up == 0)")));
     }

@@ -210,3 +210,43 @@ fn a_rule_that_waits_is_no_failure() {
     assert!(world.rule("Gone").error.is_some());
     assert_eq!(world.told(), [""; 0]);
 }
+
+/// A counter that rises by so many a second.
+fn rising(world: &mut World, until: i64, per_second: i64, count: &mut i64) {
+    while world.now < until {
+        *count += per_second * 15;
+        world.show("t", &format!("errors_total {count}"));
+        world.run_to(world.now + 15);
+    }
+}
+
+#[test]
+fn after_an_outage_that_emptied_the_window_an_absence_waits_until_it_is_filled() {
+    for (name, outage, resolved) in [("short", 60, "04:15"), ("long", 120, "07:15")] {
+        let group = group("g", vec![Rule::Alert(alert("Errors", "rate(errors_total[2m]) > 3"))]);
+        let mut world = World::new(spec(vec![group]));
+        let mut count = 0;
+        rising(&mut world, 180, 4, &mut count);
+        assert_eq!(world.told(), ["01:45 firing Errors{job=t}"], "{name}");
+        // It is well again when it comes back, and nobody can know before.
+        world.lose("t");
+        world.run_to(180 + outage);
+        assert_eq!(world.told(), [""; 0], "{name}");
+        rising(&mut world, 600, 0, &mut count);
+        assert_eq!(world.told(), [format!("{resolved} resolved Errors{{job=t}}")], "{name}");
+    }
+}
+
+#[test]
+fn an_outage_does_not_make_it_too_early_to_see_what_is_there() {
+    let group = group("g", vec![Rule::Alert(alert("Gone", "absent_over_time(heat[2m])"))]);
+    let mut world = World::new(spec(vec![group]));
+    world.show("t", "heat 1");
+    world.run_to(180);
+    world.lose("t");
+    world.run_to(330);
+    world.show("t", "heat 1");
+    world.run_to(360);
+    assert_eq!(world.told(), ["05:00 firing Gone{}", "05:45 resolved Gone{}"]);
+    assert_eq!(world.rule("Gone").error, None);
+}
