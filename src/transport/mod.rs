@@ -93,6 +93,23 @@ impl Transport {
         result.unwrap_or_else(|error| Reply::Failed { why: chain(&error) })
     }
 
+    /// Looks up now what a request needs and what is to come back with its answer, so that it is known before it leaves
+    /// which value that is. A secret that cannot be had is left for [`Transport::send`] to complain about.
+    pub fn settle(&self, request: &mut Request) -> Option<SecretText> {
+        let Request::Http(HttpRequest { body_secret: Some(secret), .. }) = request else { return None };
+        if !secret.is_returned {
+            return None;
+        }
+        if let BodySecretValue::Named(name) = &secret.value {
+            let value = self.clients.secrets().resolve(name).ok()?;
+            secret.value = BodySecretValue::Kept(SecretText::new(value.expose()));
+        }
+        match &secret.value {
+            BodySecretValue::Kept(text) => Some(text.clone()),
+            BodySecretValue::Named(_) => None,
+        }
+    }
+
     async fn send_slack(&self, request: &SlackRequest, now: Timestamp) -> Result<Reply, SendError> {
         let token = self.clients.secrets().resolve(&request.token)?;
         let caller = self.clients.get_staying(request.client.as_ref()).await?;
