@@ -155,10 +155,9 @@ impl Transport {
             shown_to_nobody.push(value);
         }
 
-        // Without settings of its own a call follows no redirect, as ever.
-        let caller = match &client {
-            Some(name) if !stays => self.clients.get(Some(name)).await?,
-            name => self.clients.get_staying(name.as_ref()).await?,
+        let caller = match stays {
+            true => self.clients.get_staying(client.as_ref()).await?,
+            false => self.clients.get_posting(client.as_ref()).await?,
         };
         let call = caller.post(url).headers(headers).body(bytes);
         let reply = match exchange(call, timeout, ANSWER_READ_MAX, now).await {
