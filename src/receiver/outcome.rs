@@ -37,7 +37,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// What a status says. Success is 2xx. 408, 425, 429, 5xx, no answer at all, and statuses that nobody has defined are
-    /// tried again; redirects, which are never followed, and all other 4xx are not. `who` names the other side.
+    /// tried again; redirects that were not followed, and all other 4xx are not. `who` names the other side.
     pub(super) fn of_http(who: &str, reply: &Reply) -> Self {
         match reply.answer() {
             Reply::Http { status: 200..=299, .. } => Self::Delivered { handle: None },

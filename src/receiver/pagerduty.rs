@@ -102,10 +102,9 @@ fn handle(dedup_key: String, routing_key: Option<SecretText>) -> Handle {
     Handle::PagerDuty { dedup_key, routing_key }
 }
 
-/// How to reach the incident that a trigger may have opened although nobody said so: `reply` is all that came of it.
-pub(super) fn presumed_handle(note: &Notification, reply: &Reply) -> Option<Handle> {
-    let key = reply.key()?.clone();
-    Some(handle(dedup_key(Told::of(note).group.key.as_str()), Some(key)))
+/// How to reach the incident that a trigger with this key may have opened although nobody said so.
+pub(super) fn presumed_handle(note: &Notification, key: &SecretText) -> Handle {
+    handle(dedup_key(Told::of(note).group.key.as_str()), Some(key.clone()))
 }
 
 /// Alertmanager's: the hash of the group's key, so that both daemons would write to the same alert.
