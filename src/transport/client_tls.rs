@@ -1,10 +1,10 @@
 //! TLS as a client's settings want it: whose certificates are trusted, which one is shown, and what is read again when
 //! its file changes.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -13,6 +13,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion, version};
+
+use crate::disk;
 
 use super::client_options::{ClientCertificate, Pem, TlsOptions, TlsVersion};
 use super::secret::{SecretError, Secrets};
@@ -194,17 +196,9 @@ fn bytes(pem: &Pem, what: &'static str, secrets: &Secrets) -> Result<Vec<u8>, Tl
     match pem {
         Pem::Inline(text) => Ok(text.clone().into_bytes()),
         Pem::Secret(name) => Ok(secrets.resolve(name)?.expose().to_owned().into_bytes()),
-        Pem::File(path) => read(path).map_err(|source| TlsError::Read { what, path: path.clone(), source }),
-    }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(PEM_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= PEM_BYTES_MAX) {
-        Ok(bytes)
-    } else {
-        Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {PEM_BYTES_MAX} bytes")))
+        Pem::File(path) => {
+            disk::read(path, PEM_BYTES_MAX).map_err(|source| TlsError::Read { what, path: path.clone(), source })
+        }
     }
 }
 
