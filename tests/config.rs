@@ -344,7 +344,7 @@ fn a_file_for_each_peer_and_one_for_both() {
             "{main}"
         );
     };
-    check("", 0, 0, &[]);
+    check("global: {}\n", 0, 0, &[]);
     check("# nothing yet\n", 0, 0, &[]);
     check(prometheus, 1, 0, &["alerts-reach-nobody"]);
     check(SOUND, 0, 1, &[]);

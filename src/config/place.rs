@@ -7,13 +7,11 @@ use crate::model::{Place, Problem};
 use crate::template::Library;
 
 use super::explain::instead_of;
+use super::files::FILE_BYTES_MAX;
 use super::reader::{Read, Reader, field};
 use super::scalar;
 use super::secrecy::{holds_secret, means_secret};
 use super::tree::{Tree, grow};
-
-/// The largest file that is read; rule files of whole companies are far smaller.
-const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How many problems of one file are told; whoever has more mends some first.
 const PROBLEMS_MAX: usize = 10_000;
@@ -115,9 +113,14 @@ impl Sheet {
         }
     }
 
+    /// Whether there is nothing in the file, not even a comment.
+    pub(super) fn is_blank(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+
     /// Reads the text as YAML; what hinders that is noted.
     pub(super) fn grow(&mut self) -> Tree {
-        if self.text.len() > FILE_BYTES_MAX {
+        if u64::try_from(self.text.len()).is_ok_and(|length| length > FILE_BYTES_MAX) {
             self.note(Spot::default(), "", format!("the file has more than {FILE_BYTES_MAX} bytes"));
             return Tree::default();
         }

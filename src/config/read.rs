@@ -111,6 +111,10 @@ impl RawConfig {
     fn of_main(path: &Path, sheet: Sheet, tree: &Tree, files: Files<'_>) -> Self {
         let mut raw = Self::empty(path, sheet);
         raw.main = raw.sheet.fill(tree);
+        if raw.main.is_some() && raw.sheet.is_blank() {
+            let problem = raw.sheet.note(Spot::default(), "", "there is nothing in the file".to_owned());
+            problem.hint = Some("a file that is being written looks like this: wait, or write it again".to_owned());
+        }
         let names = raw.main.as_ref().and_then(|main| main.rule_files.clone()).unwrap_or_default();
         raw.read_rule_files(&names, files);
         let names = raw.main.as_ref().and_then(|main| main.scrape_config_files.clone()).unwrap_or_default();

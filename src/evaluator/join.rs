@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::{Alert, AlertStatus, Labels, RuleId, TargetId, Timestamp};
 use crate::promql::{Value, evaluate};
 use crate::rule::{AnnotateContext, InstanceRow, RuleError, Transition};
-use crate::store::{Limits, Retain, Store};
+use crate::store::{Inventory, Limits, Retain, Store};
 
 use super::blind::{Scene, Sight};
 use super::group::Group;
@@ -301,6 +301,11 @@ impl Evaluator {
     /// How many series are stored.
     pub fn series_count(&self) -> usize {
         self.store.series_count()
+    }
+
+    /// What is stored, series by series.
+    pub fn inventory(&self) -> Inventory {
+        self.store.inventory()
     }
 }
 
