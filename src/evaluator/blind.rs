@@ -96,9 +96,12 @@ impl Sight {
     /// absent: it answers, but has not for as long as the expression looks back. One that does not answer is waited for by
     /// nobody, since its series are absent indeed.
     pub(super) fn too_early<'a>(&'a self, scene: Scene<'a>) -> Option<&'a TargetId> {
-        let mut unfilled = if self.asks_absence { Some(self.unfilled_targets(scene)) } else { None };
-        let found = unfilled.as_mut()?.find(|it| !it.is_lost)?;
-        Some(&found.target.id)
+        if self.asks_absence { self.awaited(scene) } else { None }
+    }
+
+    /// A target that answers, but has not for as long as the expression looks back.
+    pub(super) fn awaited<'a>(&'a self, scene: Scene<'a>) -> Option<&'a TargetId> {
+        self.unfilled_targets(scene).find(|it| !it.is_lost).map(|it| &it.target.id)
     }
 
     /// What the expression selects itself.
@@ -152,7 +155,9 @@ impl Sight {
     /// Whether a rule whose series it reads failed then, or was not evaluated yet: then what is missing is missing for
     /// everyone.
     pub(super) fn has_failing_upstream(&self, scene: Scene<'_>) -> bool {
-        let is_failing = |branch: &Branch| branch.writer(scene).is_some_and(|(health, read)| health.fails_at(read));
+        let is_failing = |branch: &Branch| {
+            branch.writer(scene).is_some_and(|(health, read)| health.fails_at(read) || branch.is_unwritten(scene))
+        };
         self.branches.iter().any(is_failing) || (self.is_cut() && scene.healths.iter().any(Health::is_silent))
     }
 
@@ -227,16 +232,22 @@ impl Sight {
     /// The targets that the selectors could reach and that have not been scraped for as long as the expression looks back.
     fn unfilled_targets<'a>(&'a self, scene: Scene<'a>) -> impl Iterator<Item = UnfilledTarget<'a>> + 'a {
         let of_branches = self.branches.iter().flat_map(move |branch| {
+            let read = branch.read(scene);
             scene.targets.iter().filter_map(move |target| {
                 let history = scene.store.target(&target.id);
-                let runs = branch.selectors.iter().filter(|(_, it)| reaches(it, target));
-                let unfilled = runs.filter_map(|(id, it)| {
+                let is_lost_at = |at| history.is_some_and(|history| history.is_lost(at));
+                let uses = branch.selectors.iter().filter(|(_, it)| reaches(it, target));
+                let unfilled = uses.filter_map(|(id, it)| {
                     let run = Run::new(history, it, scene.store.kept_since(*id));
-                    let is_filled = run.since.is_some_and(|since| since + branch.window <= scene.at) && !run.is_awaited;
-                    (!is_filled).then_some(run.since)
+                    let moment = it.latest.of(read).min(scene.at);
+                    // Of what was scraped before, and failed then, it says nothing that there is no series of it.
+                    let is_lost = is_lost_at(moment) && !asks_about_scrapes(it);
+                    let is_long_enough =
+                        run.since.is_some_and(|since| since + branch.window <= scene.at && since <= moment);
+                    (!is_long_enough || run.is_awaited || is_lost).then_some((run.since, is_lost))
                 });
-                let run = unfilled.min()?;
-                let is_lost = history.is_some_and(|history| history.is_lost(scene.at));
+                let (run, is_lost) = unfilled.min()?;
+                let is_lost = is_lost || is_lost_at(scene.at);
                 Some(UnfilledTarget { target, run, ignored: &branch.ignored, is_lost, is_anyone: false })
             })
         });
@@ -257,6 +268,13 @@ impl Branch {
     /// The moment that its expression reads.
     fn read(&self, scene: Scene<'_>) -> Timestamp {
         self.way.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment))
+    }
+
+    /// Whether its rule wrote so far behind that nothing of it is found.
+    fn is_unwritten(&self, scene: Scene<'_>) -> bool {
+        let Some((last, before)) = self.way.split_last() else { return false };
+        let moment = before.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment));
+        last.is_out_of_sight(scene.healths, moment)
     }
 
     /// The rule whose expression it is, and the moment at which its series are read.
@@ -300,7 +318,8 @@ impl Blindness<'_> {
             }
         }
         let proves_nothing = |unfilled: Unfilled<'_>| {
-            let newer = unfilled.latest.filter(|(start, _)| is_kept && *start > instance.state.active_at());
+            let began_before = |start: Timestamp| instance.restored || start > instance.state.active_at();
+            let newer = unfilled.latest.filter(|(start, _)| is_kept && began_before(*start));
             // Whoever wants what is unknown to resolve does not therefore want every start to resolve everything: the
             // first scrape, or its failure, is waited for.
             let never = unfilled.awaited.or(unfilled.lost.filter(|_| is_kept)).filter(|_| instance.restored);

@@ -467,10 +467,10 @@ fn is_creation_time(series: &str, kind: MetricKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::TargetId;
     use super::super::exposed::IntakeOptions;
     use super::super::scrape::PageError;
     use super::*;
+    use crate::model::TargetId;
     use crate::model::{MatchOp, Matcher, RelabelAction, RelabelRule, RelabelSpec, is_stale};
 
     /// A target whose every series is wanted, scraped every ten seconds.

@@ -16,6 +16,8 @@ mod standing;
 mod ingest;
 mod measure;
 mod overdue;
+mod failing;
+mod own;
 mod remote;
 mod wire;
 
@@ -25,6 +27,7 @@ mod reload;
 mod queries;
 
 pub use exposed::IntakeOptions;
+pub use failing::RULE_FAILING;
 pub use join::Evaluator;
 pub use measure::{Answer, Measure, Reading};
 pub use overdue::ALERT_UNKNOWN;
