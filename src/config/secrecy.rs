@@ -2,7 +2,11 @@
 //!
 //! One list for all who show something: problems with their lines, and the configuration to whoever asks.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use super::hint::nearest;
+use super::tree::{Child, Tree, Value};
 
 /// Settings that hold secrets, besides those whose names end like one. Where a name could be of either kind, it is one.
 const NAMES: [&str; 10] = [
@@ -35,6 +39,56 @@ const MEANT: [&str; 8] =
     ["bot_token", "app_token", "secret", "password", "routing_key", "service_key", "api_key", "credentials"];
 /// What secrets look like by themselves.
 const LOOKS: [&str; 6] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/", "PRIVATE KEY"];
+
+/// Lists whose entries call something whose URL is a secret, under whatever name it is written there.
+const HOOKS: [&str; 2] = ["webhook_configs", "rollback_configs"];
+
+/// The bytes of a file that stand for secrets, however they are written: in a block, in braces, over several lines, at
+/// the mark that an alias refers to. Names of variables are none. They are in order, and none overlaps another.
+pub(super) fn secrets_of(tree: &Tree) -> Vec<Range<usize>> {
+    let mut seeker = Seeker { names: BTreeMap::new(), found: Vec::new() };
+    if let Some(root) = &tree.root {
+        seeker.walk(root, false, false);
+    }
+    seeker.found.sort_by_key(|bytes| (bytes.start, bytes.end));
+    seeker.found.dedup();
+    seeker.found
+}
+
+struct Seeker<'t> {
+    /// Of names that were looked at, whether they mean a secret.
+    names: BTreeMap<&'t str, bool>,
+    found: Vec<Range<usize>>,
+}
+
+impl<'t> Seeker<'t> {
+    /// Looks through a value. A tree has no more levels than `tree::DEPTH_MAX`.
+    fn walk(&mut self, child: &'t Child, is_secret: bool, is_hook: bool) {
+        match &child.node.value {
+            Value::Null => {}
+            Value::Scalar { text, .. } => {
+                let is_address = is_hook && text.contains("://");
+                if (is_secret || is_address) && !text.is_empty() && !text.starts_with("${") {
+                    self.found.push(child.node.spot.bytes());
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| self.walk(item, is_secret, is_hook)),
+            Value::Mapping(entries) => {
+                for entry in entries {
+                    let name = entry.name.value.as_str();
+                    let is_url = is_hook && name == "url";
+                    let means = *self.names.entry(name).or_insert_with(|| means_secret(name));
+                    self.walk(&entry.value, is_secret || means || is_url, is_hook || HOOKS.contains(&name));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a line of a text that is not YAML may be that of a hook's URL, which no setting gives away.
+pub(super) fn may_be_hook(line: &str, text: &str) -> bool {
+    line.contains("://") && HOOKS.iter().any(|hook| text.contains(hook))
+}
 
 /// Whether a setting of this name holds a secret.
 pub(super) fn is_secret(name: &str) -> bool {
