@@ -49,7 +49,8 @@ pub(super) fn alerting(
     let mut seen = BTreeSet::new();
     for (at, raw) in raw.alertmanagers.iter().flatten().enumerate() {
         let path = format!("alerting.alertmanagers[{at}]");
-        let (finders, others): (Vec<_>, Vec<_>) = raw.value.not_yet().into_iter().partition(|(name, _)| name.ends_with("_sd_configs"));
+        let (finders, others): (Vec<_>, Vec<_>) =
+            raw.value.not_yet().into_iter().partition(|(name, _)| name.ends_with("_sd_configs"));
         sheet.refuse(&path, others);
         for (name, spot) in finders {
             sheet.note_name(spot, &path, format!("`{name}` is not supported yet for Alertmanagers")).hint =

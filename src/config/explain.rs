@@ -211,3 +211,37 @@ pub(super) fn instead_of(setting: &str) -> Option<String> {
     let is_other = OTHER_RECEIVERS.iter().any(|kind| setting.starts_with(kind));
     is_other.then(|| "send these alerts through `webhook_configs`, or on to an Alertmanager with `alerting`".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The manual.
+    const MANUAL: &str = include_str!("../../docs/configuration.md");
+
+    #[test]
+    fn every_setting_is_in_the_manual() {
+        // What stands between backticks, word by word.
+        let quoted = MANUAL.split('`').skip(1).step_by(2);
+        let words: BTreeSet<&str> =
+            quoted.flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
+        let is_there = |name: &str| {
+            // Of settings that may be a file, only the first is written out.
+            let base = name.strip_suffix("_file").unwrap_or(name);
+            // What is for receivers that are not there is named as a whole.
+            words.contains(base) || OTHER_RECEIVERS.iter().any(|kind| name.starts_with(kind))
+        };
+        let all = raw::KNOWN.iter().flat_map(|known| known.settings.iter().chain(known.idle));
+        let missing: BTreeSet<_> = all.filter(|name| !is_there(name)).collect();
+        assert!(missing.is_empty(), "not in docs/configuration.md: {missing:?}");
+    }
+
+    #[test]
+    fn whoever_is_refused_a_setting_is_told_what_to_do() {
+        let all = raw::KNOWN.iter().flat_map(|known| known.not_yet);
+        let silent: BTreeSet<_> = all.filter(|name| instead_of(name).is_none()).collect();
+        assert!(silent.is_empty(), "{silent:?}");
+    }
+}

@@ -13,7 +13,7 @@ pub(super) fn expression(sheet: &mut Sheet, path: &str, text: &Text) -> Option<(
         sheet.note(text, path, "the expression is empty");
         return None;
     }
-    match promql::parse(source) {
+    match promql::parse_sharing(source, &sheet.patterns) {
         Ok(expr) => Some((expr, source.to_owned())),
         Err(error) => {
             let piece = error.span.start as usize..error.span.end as usize;
@@ -49,7 +49,8 @@ pub(super) const NO_TEMPLATE: &str = "there is no template ";
 
 /// Whether a template of this name comes with Alertmanager.
 fn is_default(name: &str) -> bool {
-    name.contains(".default.") || ["__alertmanager", "__subject", "__text_alert_list"].iter().any(|start| name.starts_with(start))
+    name.contains(".default.")
+        || ["__alertmanager", "__subject", "__text_alert_list"].iter().any(|start| name.starts_with(start))
 }
 
 /// Notes what is wrong with a template, at its place within a setting.
@@ -73,7 +74,11 @@ fn explain(sheet: &Sheet, error: TemplateError) -> TemplateError {
     };
     if is_default(name.trim_matches('`')) {
         let what = format!("{name} is one of Alertmanager's default templates, which are not supported yet");
-        return TemplateError { what, hint: Some("leave the setting out, and our own text stands there".to_owned()), ..error };
+        return TemplateError {
+            what,
+            hint: Some("leave the setting out, and our own text stands there".to_owned()),
+            ..error
+        };
     }
     match &sheet.templates_nowhere {
         Some(pattern) if !error.hint.as_deref().is_some_and(|hint| hint.starts_with("did you mean")) => {
@@ -86,9 +91,15 @@ fn explain(sheet: &Sheet, error: TemplateError) -> TemplateError {
 /// What was probably meant by somebody who looked for the number or a label of an alert in the wrong place.
 fn label_hint(what: &str) -> Option<String> {
     let hint = match what {
-        _ if what.starts_with("`value` takes") => "the number of an alert is `$value`; `value` is for a sample of a `query`",
-        _ if what.starts_with("a number has no field") => "the number of an alert is `$value`, its labels are in `$labels`",
-        _ if what.contains("is not a method") => "a label is written with `$labels` before it: `{{ $labels.instance }}`",
+        _ if what.starts_with("`value` takes") => {
+            "the number of an alert is `$value`; `value` is for a sample of a `query`"
+        }
+        _ if what.starts_with("a number has no field") => {
+            "the number of an alert is `$value`, its labels are in `$labels`"
+        }
+        _ if what.contains("is not a method") => {
+            "a label is written with `$labels` before it: `{{ $labels.instance }}`"
+        }
         _ => return None,
     };
     Some(hint.to_owned())

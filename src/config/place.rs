@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Place, Problem};
+use crate::model::{Patterns, Place, Problem};
 use crate::template::Library;
 
 use super::explain::{fill_in_hint, instead_of};
@@ -97,6 +97,8 @@ pub(super) struct Sheet {
     hushed: Vec<Problem>,
     /// By where settings begin, those of them that could not be read or were misspelt.
     wounds: BTreeMap<Spot, Vec<String>>,
+    /// The patterns that its expressions share.
+    pub(super) patterns: Patterns,
     /// The named templates that its texts may use.
     pub(super) library: Library,
     /// Whether there should be more of them, in files that could not be read.
@@ -118,6 +120,7 @@ impl Sheet {
             secrets: Vec::new(),
             hushed: Vec::new(),
             wounds: BTreeMap::new(),
+            patterns: Patterns::default(),
             library: Library::new(),
             lacks_templates: false,
             templates_nowhere: None,
@@ -134,12 +137,14 @@ impl Sheet {
         self.secrets = secrets_of(&tree);
         for fault in std::mem::take(&mut tree.faults) {
             let may_be_hook = !tree.is_whole && may_be_hook(self.line(fault.spot.line), &self.text);
+            // There, what YAML says is beside the point.
+            let fill_in = fill_in_hint(self.line(fault.spot.line)).filter(|_| !tree.is_whole);
             let is_secret = may_be_hook || self.is_below_secret(fault.spot.line);
             let problem = match is_secret {
                 true => self.note_unseen(fault.spot, "", fault.what),
                 false => self.note(fault.spot, "", fault.what),
             };
-            problem.hint = fault.hint;
+            problem.hint = fill_in.or(fault.hint);
         }
         tree
     }
@@ -275,8 +280,9 @@ impl Sheet {
     /// What is wrong, from top to bottom.
     pub(super) fn take_problems(&mut self) -> Vec<Problem> {
         let mut problems = std::mem::take(&mut self.problems);
-        for problem in problems.iter_mut().filter(|problem| problem.hint.is_none()) {
-            problem.hint = problem.place.line.and_then(|number| fill_in_hint(self.line(number)));
+        for problem in &mut problems {
+            let fill_in = problem.place.line.and_then(|number| fill_in_hint(self.line(number)));
+            problem.hint = fill_in.or_else(|| problem.hint.take());
         }
         problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
         let more = self.hushed.iter().filter(|problem| problem.path == MORE).count();

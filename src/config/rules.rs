@@ -190,8 +190,9 @@ impl<'a> RawRuleAt<'a> {
             }
         }
         if let Some(pair) = raw.annotations.as_ref().and_then(|pairs| pairs.0.first()) {
-            sheet.note(&pair.name, path, "a recording rule has no `annotations`: only alerts tell people something").hint =
-                Some("remove `annotations`".to_owned());
+            sheet
+                .note(&pair.name, path, "a recording rule has no `annotations`: only alerts tell people something")
+                .hint = Some("remove `annotations`".to_owned());
         }
     }
 }

@@ -102,8 +102,9 @@ impl<'a, 'b> Context<'a, 'b> {
                 }
             } else if !self.names.insert(name.to_owned()) {
                 let spot = raw.value.job_name.as_ref().map_or(raw.defined, |name| name.defined);
-                sheet.note(spot, &path, "a job of this name stands above").hint =
-                    Some("give each job a name of its own; one job can have several entries of `static_configs`".to_owned());
+                sheet.note(spot, &path, "a job of this name stands above").hint = Some(
+                    "give each job a name of its own; one job can have several entries of `static_configs`".to_owned(),
+                );
             }
             sheet.refuse(&path, raw.value.not_yet());
             jobs.push(self.job(sheet, &path, name, &raw.value));

@@ -118,7 +118,8 @@ pub(super) fn labels(
         if let Some(why) = label_name_trouble(&pair.name.value).or_else(|| alien(&pair.name.value)) {
             sheet.note(&pair.name, &path, why);
         } else if pair.value.value.contains("${") {
-            sheet.note(&pair.value, &path, "`${NAME}` can be used in secrets only").hint = Some(NOT_FILLED_IN.to_owned());
+            sheet.note(&pair.value, &path, "`${NAME}` can be used in secrets only").hint =
+                Some(NOT_FILLED_IN.to_owned());
         } else {
             builder.set(pair.name.value.as_str(), pair.value.value.as_str());
         }

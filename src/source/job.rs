@@ -360,7 +360,8 @@ fn escape(text: &str, allowed: &str) -> String {
 }
 
 /// What to do with what is not an address yet.
-const FILL_IN: &str = "this seems to be for something else to fill in: write `host:port`, or check the file that comes of it";
+const FILL_IN: &str =
+    "this seems to be for something else to fill in: write `host:port`, or check the file that comes of it";
 
 /// Why a text is not a host with or without a port and nothing else, and a hint.
 pub fn address_trouble(address: &str) -> Option<(String, Option<String>)> {
