@@ -126,7 +126,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["storage"],
         "samples are kept in memory, for as long as rules look back; `store` says what else is kept. Remove this",
     ),
-    (&["tracing", "runtime", "event_recorder"], "it says nothing about what is watched: remove it"),
+    (&["tracing", "event_recorder"], "it says nothing about what is watched: remove it"),
     (&["query_log_file", "scrape_failure_log_file"], "there is one log, on standard error: remove this"),
     (
         &[

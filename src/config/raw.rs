@@ -95,10 +95,11 @@ settings! {
         templates "templates": Vec<Text>,
     }
     not_yet {
-        remote_read remote_write otlp storage tracing runtime
+        remote_read remote_write otlp storage tracing
         inhibit_rules mute_time_intervals time_intervals event_recorder
         slo_files rollout_files heartbeat schedules
     }
+    idle { runtime }
 }
 
 settings! {
