@@ -76,10 +76,13 @@ pub(super) fn has_login(url: &Url) -> bool {
 /// Why a text is not a URL that can be called, and a hint.
 fn url_trouble(text: &Text) -> Option<(String, Option<String>)> {
     let (what, hint) = match Url::parse(&text.value) {
+        Ok(url) if url.host_str().is_some_and(|host| host.contains(['{', '}'])) => {
+            ("the URL has braces where its host should be".to_owned(), Some(FILL_IN))
+        }
         Ok(url) if matches!(url.scheme(), "http" | "https") => return None,
         _ if text.value.is_empty() => ("the URL is empty".to_owned(), None),
         _ if text.value.contains("${") => {
-            ("`${NAME}` can be used in secrets only, as the whole value".to_owned(), None)
+            ("`${NAME}` can be used in secrets only, as the whole value".to_owned(), Some(NOT_FILLED_IN))
         }
         Ok(url) => (format!("a URL with `{}:` cannot be called", url.scheme()), Some(HTTP_ONLY)),
         Err(url::ParseError::RelativeUrlWithoutBase) => ("not a URL".to_owned(), Some(HTTP_ONLY)),
@@ -88,6 +91,7 @@ fn url_trouble(text: &Text) -> Option<(String, Option<String>)> {
     Some((what, hint.map(str::to_owned)))
 }
 
+const FILL_IN: &str = "this seems to be for something else to fill in: check the file that comes of it";
 const HTTP_ONLY: &str = "a URL begins with `http://` or `https://`";
 
 /// One of a few words, if one is set.
