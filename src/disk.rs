@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 /// What a file holds, unless it is larger than `bytes_max`.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
@@ -35,7 +36,7 @@ fn open(path: &Path) -> io::Result<File> {
     if kind.is_file() {
         Ok(file)
     } else if kind.is_dir() {
-        Err(io::Error::from(io::ErrorKind::IsADirectory))
+        Err(io::Error::from_raw_os_error(Errno::ISDIR.raw_os_error()))
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, and no file"))
     }
@@ -57,7 +58,7 @@ mod tests {
         assert_eq!(read(b"fives"), Err(io::ErrorKind::FileTooLarge));
         assert_eq!(read(&[0xff]), Err(io::ErrorKind::InvalidData));
         let told = |path: &Path| read_text(path, 4).unwrap_err().to_string();
-        assert_eq!(told(directory.path()), "is a directory");
+        assert_eq!(told(directory.path()), "Is a directory (os error 21)");
         assert_eq!(told(Path::new("/dev/zero")), "it is a pipe, a socket or a device, and no file");
     }
 

@@ -86,7 +86,7 @@ impl PagerDuty {
 
     /// What an answer means. PagerDuty repeats the deduplication key when it takes an event.
     pub fn classify(&self, reply: &Reply) -> Outcome {
-        match (Outcome::of_http("PagerDuty", reply), reply.answer()) {
+        match (Outcome::of_service("PagerDuty", reply), reply.answer()) {
             (Outcome::Delivered { .. }, Reply::Http { body, .. }) => {
                 let answer: Value = serde_json::from_str(body).unwrap_or_default();
                 let key = answer.get("dedup_key").and_then(Value::as_str);

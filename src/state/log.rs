@@ -95,7 +95,6 @@ mod tests {
     use super::*;
 
     /// The log of a few commits, as a process leaves it behind that was killed.
-    #[expect(clippy::unwrap_used, reason = "part of a test")]
     fn log(commits: usize) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();
         let connection = Connection::open(directory.path().join("a.db")).unwrap();
@@ -107,7 +106,6 @@ mod tests {
         std::fs::read(directory.path().join("a.db-wal")).unwrap()
     }
 
-    #[expect(clippy::unwrap_used, reason = "part of a test")]
     fn check(log: &[u8], expected: Option<&str>) {
         assert_eq!(examine(log).unwrap().as_deref(), expected);
     }

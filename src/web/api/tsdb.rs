@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
 
-use crate::model::METRIC_NAME;
+use crate::model::{Labels, METRIC_NAME};
 use crate::store::Inventory;
 use crate::web::{Unanswered, Web, WebRequest};
 
@@ -81,7 +81,7 @@ fn limit(parameters: &Parameters) -> Result<usize, ApiError> {
 
 fn count(inventory: &Inventory, limit: usize) -> Tsdb {
     let mut labels: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
-    for (name, value) in inventory.series.iter().flat_map(|series| series.iter()) {
+    for (name, value) in inventory.series.iter().flat_map(Labels::iter) {
         *labels.entry(name).or_default().entry(value).or_default() += 1;
     }
     let metrics = labels.get(METRIC_NAME).into_iter().flatten().map(|(value, series)| ((*value).to_owned(), *series));
@@ -120,7 +120,7 @@ fn largest(stats: impl Iterator<Item = (String, u64)>, limit: usize) -> Vec<Stat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Labels, Timestamp};
+    use crate::model::Timestamp;
 
     #[test]
     fn names_and_labels_are_counted_as_prometheus_counts_them() {
