@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use super::Span;
 use super::annotation::{Annotation, Annotations};
 use super::ast::{AggregateOp, Aggregation, Expr, ExprKind, Grouping};
-use super::histogram_sum::{HistogramMean, HistogramTotal};
+use super::histogram_sum::HistogramFold;
 use super::interpret::{EvalError, Interpreter, noted_span};
 use super::literal::QuotedBytes;
+use super::share::is_in_share;
 use super::sum::{mean, quantile, sum};
 use super::value::{Item, SampleValue};
 use crate::model::{GoFloat, Labels, METRIC_NAME};
@@ -202,39 +203,40 @@ fn add_up(items: &[Item], aggregation: &Aggregation, notes: &mut Annotations) ->
     let mut all = Vec::new();
     for Group { labels, members } in groups(items, &aggregation.grouping) {
         let drops_name = members.iter().any(|at| items[*at].drops_name);
-        let floats = || members.iter().filter_map(|at| items[*at].value.float());
-        let histograms = || members.iter().filter_map(|at| Some((at, items[*at].value.histogram()?)));
-        if floats().next().is_some() && histograms().next().is_some() {
+        let starts_with_float = members.first().is_some_and(|at| items[*at].value.float().is_some());
+        let (mut has_float, mut has_histogram) = (false, false);
+        let mut histograms = if is_sum { HistogramFold::sum() } else { HistogramFold::mean() };
+        // As in Prometheus, what comes behind a histogram that does not fit is not looked at, and a histogram behind a
+        // number is only seen to be one.
+        for item in members.iter().map(|at| &items[*at]) {
+            match &item.value {
+                SampleValue::Float(_) => has_float = true,
+                SampleValue::Histogram(_) if starts_with_float => has_histogram = true,
+                SampleValue::Histogram(histogram) => {
+                    has_histogram = true;
+                    histograms.add(histogram, item.labels.metric_name());
+                }
+            }
+            if histograms.is_incompatible() {
+                break;
+            }
+        }
+        if has_float && has_histogram {
+            histograms.tell_combined(span, notes);
             notes.add(Annotation::mixed_aggregation(span));
             continue;
         }
-        if histograms().next().is_none() {
-            let value = if is_sum { sum(floats()) } else { mean(floats()) };
-            all.push(Item { labels, value: value.into(), drops_name });
-            continue;
-        }
-        let (mut total, mut mean) = (HistogramTotal::default(), HistogramMean::default());
-        for (at, histogram) in histograms() {
-            let metric = || Some(items[*at].labels.metric_name().to_owned());
-            if is_sum {
-                total.add(histogram);
-                if total.is_incompatible() {
-                    total.misfit = metric();
-                    break;
-                }
-            } else {
-                mean.add(histogram);
-                if mean.is_incompatible() {
-                    mean.misfit = metric();
-                    break;
-                }
-            }
-        }
-        let result = if is_sum { total.finish("", span, notes) } else { mean.finish("", span, notes) };
-        if let Some(mut histogram) = result {
-            histogram.compact();
-            all.push(Item { labels, value: histogram.into(), drops_name });
-        }
+        let value: Option<SampleValue> = if !has_histogram {
+            let floats = members.iter().filter_map(|at| items[*at].value.float());
+            Some(if is_sum { sum(floats) } else { mean(floats) }.into())
+        } else {
+            histograms.tell_combined(span, notes);
+            histograms.finish(span, notes).map(|mut histogram| {
+                histogram.compact();
+                histogram.into()
+            })
+        };
+        all.extend(value.map(|value| Item { labels, value, drops_name }));
     }
     all
 }
@@ -276,21 +278,6 @@ fn element_count(interpreter: &mut Interpreter<'_>, param: &Expr) -> Result<Resu
     Ok(Ok(count as usize))
 }
 
-/// Whether an element belongs to a share of all: the same whenever it is asked, and to a negative share exactly when it
-/// does not belong to the positive one that makes 1 with it.
-#[expect(clippy::cast_precision_loss, reason = "the last bits of a hash are of no use")]
-fn is_in_share(labels: &Labels, ratio: f64) -> bool {
-    let mut hash = labels.fingerprint().0;
-    for (shift, factor) in [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb)] {
-        hash = (hash ^ (hash >> shift)).wrapping_mul(factor);
-    }
-    let place = (hash ^ (hash >> 31)) as f64 / u64::MAX as f64;
-    if ratio >= 1.0 || ratio <= -1.0 {
-        return true;
-    }
-    if ratio >= 0.0 { place < ratio } else { place >= 1.0 + ratio }
-}
-
 fn count_values(items: &[Item], grouping: &Grouping, label: &str) -> Vec<Item> {
     let mut counts: Vec<(Labels, f64)> = Vec::new();
     let mut index: HashMap<Labels, usize> = HashMap::new();
@@ -323,19 +310,6 @@ fn value_text(value: &SampleValue) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::interpret::tests::{store, value_of};
-    use super::*;
-
-    #[test]
-    fn a_share_of_many_is_about_that_share() {
-        let labels: Vec<Labels> = (0..10_000).map(|at| Labels::from_pairs([("pod", at.to_string())])).collect();
-        for ratio in [0.1, 0.5, 0.9, -0.3] {
-            let share = labels.iter().filter(|labels| is_in_share(labels, ratio)).count();
-            assert!(
-                (f64::from(u32::try_from(share).unwrap()) / 1e4 - f64::abs(ratio)).abs() < 0.02,
-                "{ratio}: {share}"
-            );
-        }
-    }
 
     #[test]
     fn aggregates_groups() {

@@ -18,6 +18,9 @@ pub(super) fn binary(
     let left = interpreter.value(&operation.left)?;
     let right = interpreter.value(&operation.right)?;
     match (left, right) {
+        (Outcome::Scalar(_), Outcome::Scalar(_)) if op.is_trim() => {
+            Err(EvalError::new(span, format!("operator {:?} not allowed for Scalar operations", op.as_str())))
+        }
         (Outcome::Scalar(left), Outcome::Scalar(right)) => Ok(Outcome::Scalar(if op.is_comparison() {
             f64::from(u8::from(compare(op, left, right)))
         } else {
@@ -130,5 +133,7 @@ mod tests {
         check("a == bool 1", r#"{x="1"} 1; {x="2"} 0; {x="3"} 0"#);
         check("2 >= bool a", r#"{x="1"} 1; {x="2"} 1; {x="3"} 0"#);
         check("nothing + 1", "");
+        check("1 </ 2", "error: operator \"</\" not allowed for Scalar operations");
+        check("a >/ 1", "");
     }
 }

@@ -36,6 +36,7 @@ mod names;
 mod notation;
 mod query;
 mod selection;
+mod share;
 mod sum;
 mod window;
 

@@ -163,21 +163,28 @@ impl Gathering {
         Ok(())
     }
 
-    /// Series by labels, with those names dropped whose removal was delayed; what has become the same is put together.
+    /// Series by labels, with those names dropped whose removal was delayed.
     fn finish(self, span: Span) -> Result<Vec<RangeElement>, EvalError> {
-        let mut named: HashMap<Labels, RangeElement> = HashMap::with_capacity(self.series.len());
-        for (labels, (drops_name, mut element)) in self.series {
+        let elements = self.series.into_iter().map(|(labels, (drops_name, element))| {
             let labels = if drops_name { without_metric(&labels) } else { labels };
-            element.labels = labels.clone();
-            match named.entry(labels) {
-                Entry::Vacant(entry) => drop(entry.insert(element)),
-                Entry::Occupied(mut entry) => merge(entry.get_mut(), element, span)?,
-            }
-        }
-        let mut elements: Vec<RangeElement> = named.into_values().collect();
-        elements.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(elements)
+            RangeElement { labels, ..element }
+        });
+        merged(elements, span)
     }
+}
+
+/// Series by labels; those that have become the same are put together.
+pub(super) fn merged(elements: impl Iterator<Item = RangeElement>, span: Span) -> Result<Vec<RangeElement>, EvalError> {
+    let mut named: HashMap<Labels, RangeElement> = HashMap::new();
+    for element in elements {
+        match named.entry(element.labels.clone()) {
+            Entry::Vacant(entry) => drop(entry.insert(element)),
+            Entry::Occupied(mut entry) => merge(entry.get_mut(), element, span)?,
+        }
+    }
+    let mut elements: Vec<RangeElement> = named.into_values().collect();
+    elements.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(elements)
 }
 
 fn last_at(series: &RangeElement) -> Option<Timestamp> {

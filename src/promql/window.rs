@@ -8,6 +8,8 @@ use super::ast::{Expr, ExprKind, Reading, Selector, Subquery};
 use super::extended::extended;
 use super::interpret::{EvalError, Interpreter, noted_span};
 use super::length::Length;
+use super::names::without_metric;
+use super::query::merged;
 use super::value::{Item, RangeElement, SampleValue};
 use super::{LOOKBACK, Span};
 use crate::model::{CounterReset, HistogramSample, Labels, Sample, Timestamp, is_stale};
@@ -95,15 +97,11 @@ impl Interpreter<'_> {
             return Err(EvalError::new(expr.span, what));
         }
         let delays = self.options.delays_name_removal;
-        let mut elements: Vec<RangeElement> = all
-            .into_iter()
-            .map(|(labels, drops_name, samples, histograms)| {
-                let labels = if delays && drops_name { super::names::without_metric(&labels) } else { labels };
-                RangeElement { labels, samples, histograms }
-            })
-            .collect();
-        elements.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(elements)
+        let elements = all.into_iter().map(|(labels, drops_name, samples, histograms)| {
+            let labels = if delays && drops_name { without_metric(&labels) } else { labels };
+            RangeElement { labels, samples, histograms }
+        });
+        merged(elements, expr.span)
     }
 
     /// Hands the windows of a range to `each`, series by series, and with them where to tell what is worth telling. Series

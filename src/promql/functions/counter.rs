@@ -115,7 +115,7 @@ fn extrapolated(window: &Window<'_>, kind: Kind, per_second: bool, notes: &mut A
     if let [first, .., last] | [first @ last] = window.floats {
         let mut grown = last.value - first.value;
         if kind == Kind::Counter {
-            grown += lost_to_resets(window, notes);
+            add_lost_to_resets(&mut grown, window, notes);
         }
         let start = window.start_of(first.at);
         let count = window.floats.len();
@@ -155,26 +155,28 @@ fn extrapolated(window: &Window<'_>, kind: Kind, per_second: bool, notes: &mut A
     Some(grown.into())
 }
 
-/// What a counter had counted whenever it started anew.
-fn lost_to_resets(window: &Window<'_>, notes: &mut Annotations) -> f64 {
-    let mut lost = 0.0;
-    if !window.has_starts() {
-        // As for most series: nothing is known but the values.
-        return window.floats.windows(2).filter(|pair| pair[1].value < pair[0].value).map(|pair| pair[0].value).sum();
-    }
+/// Adds what a counter had counted whenever it started anew.
+fn add_lost_to_resets(grown: &mut f64, window: &Window<'_>, notes: &mut Annotations) {
+    let has_starts = window.has_starts();
     let mut has_overlap = false;
     for pair in window.floats.windows(2) {
         let [before, now] = pair else { continue };
+        if now.value < before.value {
+            *grown += before.value;
+        }
+        if !has_starts {
+            continue;
+        }
         let (start_before, start_now) = (window.start_of(before.at), window.start_of(now.at));
         if !has_overlap && overlaps(before.at, start_before, start_now) {
             has_overlap = true;
             notes.add(Annotation::starts_overlap(window.metric(), window.span));
         }
-        if now.value < before.value || starts_anew(before.at, start_before, now.at, start_now) {
-            lost += before.value;
+        let is_counted = now.value < before.value;
+        if !is_counted && starts_anew(before.at, start_before, now.at, start_now) {
+            *grown += before.value;
         }
     }
-    lost
 }
 
 /// Endings of names that counters have.
@@ -304,15 +306,30 @@ fn change_between(
     }
 }
 
+/// How many pairs of neighbouring numbers count, when there is nothing else to be looked at.
+#[expect(clippy::cast_precision_loss, reason = "there are not 2^53 samples in memory")]
+fn count_plain(window: &Window<'_>, counts: impl Fn(f64, f64) -> bool) -> Option<SampleValue> {
+    let is_plain = window.histograms.is_empty() && !window.has_starts() && window.reading == Reading::Plain;
+    let count = || window.floats.windows(2).filter(|pair| counts(pair[0].value, pair[1].value)).count();
+    is_plain.then(|| (count() as f64).into())
+}
+
 pub(super) fn changes(window: &Window<'_>, _: &[f64], _: &mut Annotations) -> Option<SampleValue> {
+    let differ = |from: f64, to: f64| from != to && !(from.is_nan() && to.is_nan());
+    if let Some(count) = count_plain(window, differ) {
+        return Some(count);
+    }
     count_pairs(window, |before, now| match (&before.value, &now.value) {
-        (SampleValue::Float(from), SampleValue::Float(to)) => from != to && !(from.is_nan() && to.is_nan()),
+        (SampleValue::Float(from), SampleValue::Float(to)) => differ(*from, *to),
         (SampleValue::Histogram(from), SampleValue::Histogram(to)) => from != to,
         _ => true,
     })
 }
 
 pub(super) fn resets(window: &Window<'_>, _: &[f64], _: &mut Annotations) -> Option<SampleValue> {
+    if let Some(count) = count_plain(window, |from, to| to < from) {
+        return Some(count);
+    }
     count_pairs(window, |before, now| {
         let starts = || starts_anew(before.at, window.start_of(before.at), now.at, window.start_of(now.at));
         match (&before.value, &now.value) {

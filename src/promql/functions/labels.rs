@@ -18,7 +18,7 @@ const WRITTEN_MAX: usize = 64 * 1024;
 
 /// `label_replace(v, target, replacement, source, regex)`
 pub(super) fn replace(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
-    let target = target(interpreter, &args[1])?;
+    let target = target(interpreter, &args[1], "label_replace")?;
     let replacement = interpreter.text(&args[2])?;
     let source = interpreter.text(&args[3])?;
     let pattern = interpreter.text(&args[4])?;
@@ -38,9 +38,12 @@ pub(super) fn replace(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Sp
 
 /// `label_join(v, target, separator, source, …)`
 pub(super) fn join(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
-    let target = target(interpreter, &args[1])?;
+    let target = target(interpreter, &args[1], "label_join")?;
     let separator = interpreter.text(&args[2])?;
     let sources: Vec<String> = args[3..].iter().map(|arg| interpreter.text(arg)).collect::<Result<_, _>>()?;
+    if sources.iter().any(String::is_empty) {
+        return Err(EvalError::new(span, "invalid source label name in label_join(): "));
+    }
     let mut items = interpreter.vector(&args[0])?;
     for item in &mut items {
         let values: Vec<&str> = sources.iter().map(|source| item.labels.get(source)).collect();
@@ -111,9 +114,13 @@ fn first_piece(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c| is_digit(c) != is_number).unwrap_or(text.len()))
 }
 
-fn target(interpreter: &mut Interpreter<'_>, arg: &Expr) -> Result<String, EvalError> {
+/// The label that is written; the words are Prometheus's.
+fn target(interpreter: &mut Interpreter<'_>, arg: &Expr, function: &str) -> Result<String, EvalError> {
     let name = interpreter.text(arg)?;
-    if name.is_empty() { Err(EvalError::new(arg.span, "a label needs a name")) } else { Ok(name) }
+    if name.is_empty() {
+        return Err(EvalError::new(arg.span, format!("invalid destination label name in {function}(): {name}")));
+    }
+    Ok(name)
 }
 
 /// The regular expression, which has to match a whole value.
@@ -155,7 +162,7 @@ mod tests {
             "label_replace(a, 'src', '', '', '')",
             r#"error: vector cannot contain metrics with the same labelset: a{dst="old"} comes twice"#,
         );
-        check("label_replace(a, '', '', '', '')", "error: a label needs a name");
+        check("label_replace(a, '', '', '', '')", "error: invalid destination label name in label_replace(): ");
         check("label_join(a{src='x-1'}, 'dst', '-', 'src', 'none', 'src')", r#"a{dst="x-1--x-1", src="x-1"} 1"#);
         check("label_join(a{src='x-1'}, 'dst', '-')", r#"a{src="x-1"} 1"#);
     }

@@ -2,7 +2,7 @@
 
 use super::super::aggregate::least;
 use super::super::annotation::{Annotation, Annotations};
-use super::super::histogram_sum::{HistogramMean, HistogramTotal};
+use super::super::histogram_sum::HistogramFold;
 use super::super::sum;
 use super::super::value::SampleValue;
 use super::super::window::Window;
@@ -27,22 +27,21 @@ pub(super) fn sum(window: &Window<'_>, _: &[f64], notes: &mut Annotations) -> Op
     if has_only_floats(window, notes)? {
         return Some(sum::sum(values(window)).into());
     }
-    let mut total = HistogramTotal::default();
-    for sample in window.histograms {
-        total.add(&sample.histogram);
-    }
-    total.finish(window.metric(), window.span, notes).map(SampleValue::from)
+    folded(HistogramFold::sum(), window, notes)
 }
 
 pub(super) fn avg(window: &Window<'_>, _: &[f64], notes: &mut Annotations) -> Option<SampleValue> {
     if has_only_floats(window, notes)? {
         return Some(sum::mean(values(window)).into());
     }
-    let mut mean = HistogramMean::default();
+    folded(HistogramFold::mean(), window, notes)
+}
+
+fn folded(mut fold: HistogramFold, window: &Window<'_>, notes: &mut Annotations) -> Option<SampleValue> {
     for sample in window.histograms {
-        mean.add(&sample.histogram);
+        fold.add(&sample.histogram, window.metric());
     }
-    mean.finish(window.metric(), window.span, notes).map(SampleValue::from)
+    fold.finish(window.span, notes).map(SampleValue::from)
 }
 
 pub(super) fn min(window: &Window<'_>, _: &[f64]) -> Option<f64> {
