@@ -143,7 +143,7 @@ impl World {
         let expr = promql::parse(&format!("ALERTS{{alertname={rule:?}}}")).expect("a selector");
         match self.evaluator.query(&expr, at(second)).expect("it is evaluated").value {
             Value::Vector(elements) => {
-                assert!(elements.iter().all(|element| element.value == 1.0));
+                assert!(elements.iter().all(|element| element.value == 1.0.into()));
                 elements.into_iter().map(|element| element.labels.without_metric_name()).collect()
             }
             other => panic!("{other:?}"),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use atalaya::promql::{AggregateOp, BinaryOp, DEPTH_MAX, LENGTH_MAX, LOOKBACK, SAMPLES_MAX, functions};
+use atalaya::promql::{AggregateOp, BinaryOp, DEPTH_MAX, LENGTH_MAX, LOOKBACK, MOMENTS_MAX, SAMPLES_MAX, functions};
 
 fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
@@ -12,18 +12,22 @@ fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
 fn page() -> String {
     let mut page = format!(
         "# PromQL\n\n\
-        Expressions have the grammar of Prometheus 3.14, those of its features that it has behind flags included. What is\n\
-        marked *not yet* is understood, and refused when it is loaded; nothing is evaluated wrongly. The tests run\n\
-        Prometheus's own scripts (`tests/promqltest.rs`).\n\n\
-        An instant selector looks back {} minutes. A subquery without a step has one a minute. `step()` and `range()` are 0,\n\
-        `start()` and `end()` the moment itself, because every evaluation is for one moment. A fixed moment (`@ 1700000000`)\n\
-        keeps its series in memory from then on.\n\n\
-        An expression may be {} KiB long and {DEPTH_MAX} levels deep; an evaluation may look at {SAMPLES_MAX} samples.\n\n\
+        Expressions are those of Prometheus 3.14: the whole language, what it has behind flags included. `cargo test --test\n\
+        promqltest` runs Prometheus's own scripts, of which all have to pass (`tests/promqltest.floor`), and ours\n\
+        (`tests/promql`); each of their instant queries is run again with `@` and as a range.\n\n\
+        An instant selector looks back {} minutes. A subquery without a step has one a minute. A rule is evaluated for one\n\
+        moment: there `step()` and `range()` are 0, `start()` and `end()` the moment itself. A fixed moment\n\
+        (`@ 1700000000`) keeps its series in memory from then on.\n\n\
+        A value is a number or a native histogram. Scrapes bring numbers; histograms come of recording rules and of scripts.\n\
+        Metric names are dropped by each function and operator, as in a Prometheus without flags; start timestamps are not\n\
+        looked at. Warnings and infos are Prometheus's, with the place in the expression.\n\n\
+        An expression may be {} KiB long and {DEPTH_MAX} levels deep; an evaluation may look at {SAMPLES_MAX} samples, and a\n\
+        query over a range may have {MOMENTS_MAX} moments.\n\n\
         ## Operators\n\n\
         {}\n\n\
         `bool`, `on`, `ignoring`, `group_left`, `group_right`, `fill`, `fill_left` and `fill_right` may stand behind them.\n\
-        With `group_right`, `fill_left` fills the right side, as in Prometheus. {} are *not yet* evaluated, nor are\n\
-        `anchored` and `smoothed` behind a range.\n\n\
+        With `group_right`, `fill_left` fills the right side, as in Prometheus. `</` and `>/` cut native histograms off\n\
+        above and below a value.\n\n\
         ## Aggregations\n\n{}\n\n\
         ## Functions\n\n\
         `v` are values in order of time, `t` times in seconds, `n` how many there are; *flag*: Prometheus has it behind a flag.\n\n\
@@ -31,16 +35,10 @@ fn page() -> String {
         LOOKBACK.as_secs() / 60,
         LENGTH_MAX / 1024,
         words(BinaryOp::ALL.iter().map(|op| op.as_str())),
-        words(BinaryOp::ALL.iter().filter(|op| op.is_trim()).map(|op| op.as_str())),
         words(AggregateOp::ALL.iter().map(|op| op.as_str())),
     );
     for function in functions() {
-        let flags = match (function.is_experimental(), function.is_supported()) {
-            (true, true) => "flag",
-            (true, false) => "flag, not yet",
-            (false, true) => "",
-            (false, false) => "not yet",
-        };
+        let flags = if function.is_experimental() { "flag" } else { "" };
         let formula = function.formula().replace('|', "\\|");
         let (signature, source) = (function.signature(), function.source());
         writeln!(page, "| [`{signature}`]({source}) | {} | {formula} | {flags} |", function.meaning()).expect("fits");

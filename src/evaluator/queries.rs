@@ -53,7 +53,7 @@ impl<'a> StoreQueries<'a> {
         match value.map_err(|error| error.to_string())? {
             Value::Scalar(value) => Ok(vec![QuerySample { labels: Labels::empty(), value }]),
             Value::Vector(elements) => {
-                Ok(elements.into_iter().map(|it| QuerySample { labels: it.labels, value: it.value }).collect())
+                Ok(elements.into_iter().map(|it| QuerySample { labels: it.labels, value: it.value.number() }).collect())
             }
             Value::Matrix(_) | Value::String(_) => Err("it gives neither a vector nor a scalar".to_owned()),
         }

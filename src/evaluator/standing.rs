@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Labels, RuleId, Sample, Timestamp, escape_url};
-use crate::promql::Value;
+use crate::model::{HistogramSample, Labels, RuleId, Sample, Timestamp, escape_url};
+use crate::promql::{SampleValue, Value};
 use crate::rule::{
     ALERTS, ALERTS_FOR_STATE, AlertRule, AnnotateContext, Change, Instance, OnUnknown, RecordRule, Rule, RuleError,
     RuleGroup, RuleInstances, Seen, Timing, annotate, record, series_of,
@@ -232,6 +232,7 @@ impl Standing {
         let count = series.len();
         // That there is no room for it must not keep an alert from being told: the rule does not fail, only for those that
         // read its series.
+        let series = series.into_iter().map(|(labels, value)| (labels, value.into())).collect();
         let is_stored = self.write(series, store, it).is_ok();
         (count, is_stored)
     }
@@ -250,14 +251,24 @@ impl Standing {
     }
 
     /// Stores the series that someone wants, and ends those that were written the last time and are not now.
-    fn write(&mut self, series: Vec<(Labels, f64)>, store: &mut Store, it: Evaluation<'_>) -> Result<(), RuleError> {
+    fn write(
+        &mut self,
+        series: Vec<(Labels, SampleValue)>,
+        store: &mut Store,
+        it: Evaluation<'_>,
+    ) -> Result<(), RuleError> {
         let refused_before = store.refused_count();
         let mut dropped = 0;
         let mut outputs = BTreeSet::new();
         for (labels, value) in series {
             if let Some(id) = store.series_for(&labels, &Origin::Recorded) {
-                let appended = store.append(id, Sample { at: it.read, value });
-                let is_same = || store.series(id).last().is_some_and(|last| last.value.to_bits() == value.to_bits());
+                let (appended, number) = match value {
+                    SampleValue::Float(value) => (store.append(id, Sample { at: it.read, value }), value),
+                    SampleValue::Histogram(histogram) => {
+                        (store.append_histogram(id, HistogramSample { at: it.read, histogram }), f64::NAN)
+                    }
+                };
+                let is_same = || store.series(id).last().is_some_and(|last| last.value.to_bits() == number.to_bits());
                 dropped += usize::from(match appended {
                     Append::Stored => false,
                     Append::Duplicate => !it.is_again && !is_same(),

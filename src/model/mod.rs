@@ -6,9 +6,12 @@
 mod alert;
 mod bytes;
 mod compat;
+mod compensated;
 mod duration;
 mod glob;
+mod go_float;
 mod hex;
+mod histogram;
 mod id;
 mod labels;
 mod matcher;
@@ -25,9 +28,15 @@ mod time;
 pub use alert::{Alert, AlertStatus};
 pub use bytes::parse_bytes;
 pub use compat::Compat;
+pub use compensated::CompensatedSum;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use glob::{GlobError, NameGlob, PathGlob, is_glob};
+pub use go_float::GoFloat;
 pub use hex::hex;
+pub use histogram::{
+    Bucket, Cell, ClassicError, Combined, CounterReset, Histogram, HistogramSum, IncompatibleSchemas, SCHEMA_CUSTOM,
+    SCHEMAS,
+};
 pub use id::{
     ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
     Slot, SourceName, TargetId,
@@ -42,7 +51,7 @@ pub use percent::{escape_path, escape_query, escape_url};
 pub use place::{Place, Problem, Problems};
 pub use regex::{anchored_regex, go_regex};
 pub use relabel::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, relabel, relabel_in_place};
-pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
+pub use sample::{HistogramSample, STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use secret::SecretText;
 pub use spelling::{did_you_mean, nearest};
 pub use time::Timestamp;

@@ -1,6 +1,8 @@
 //! Samples and the marker that says a series has ended.
 
-use super::Timestamp;
+use std::sync::Arc;
+
+use super::{Histogram, Timestamp};
 
 /// A value at a moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,6 +11,15 @@ pub struct Sample {
     pub at: Timestamp,
     /// What was measured.
     pub value: f64,
+}
+
+/// A native histogram at a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramSample {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// What was measured.
+    pub histogram: Arc<Histogram>,
 }
 
 /// The bits of the NaN that marks a series as ended (Prometheus's `StaleNaN`); no other NaN means that.

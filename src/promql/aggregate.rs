@@ -3,77 +3,113 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::ast::{AggregateOp, Aggregation, Expr, Grouping};
-use super::interpret::{Element, EvalError, Interpreter};
+use super::Span;
+use super::annotation::{Annotation, Annotations};
+use super::ast::{AggregateOp, Aggregation, Expr, ExprKind, Grouping};
+use super::histogram_sum::HistogramFold;
+use super::interpret::{EvalError, Interpreter, noted_span};
+use super::literal::QuotedBytes;
+use super::share::is_in_share;
 use super::sum::{mean, quantile, sum};
-use crate::model::{Labels, METRIC_NAME};
+use super::value::{Item, SampleValue};
+use crate::model::{GoFloat, Labels, METRIC_NAME};
 
 /// The value of an aggregation.
 pub(super) fn aggregate(
     interpreter: &mut Interpreter<'_>,
     aggregation: &Aggregation,
-) -> Result<Vec<Element>, EvalError> {
+    span: Span,
+) -> Result<Vec<Item>, EvalError> {
     let Aggregation { op, param, expr, grouping } = aggregation;
     match (op, param) {
         (AggregateOp::TopK | AggregateOp::BottomK, Some(param)) => {
             let count = element_count(interpreter, param)?;
-            let elements = interpreter.vector(expr)?;
+            let items = interpreter.vector(expr)?;
             let first = if *op == AggregateOp::TopK { Ordering::Greater } else { Ordering::Less };
-            Ok(first_of_groups(&elements, grouping, count, first))
+            let count = count?;
+            if count == 0 {
+                return Ok(Vec::new());
+            }
+            if items.iter().any(|item| item.value.float().is_none()) {
+                interpreter.notes.add(Annotation::histogram_ignored_in_aggregation(op.as_str(), span));
+            }
+            Ok(first_of_groups(&items, grouping, count, first))
         }
         (AggregateOp::LimitK, Some(param)) => {
             let count = element_count(interpreter, param)?;
-            let elements = interpreter.vector(expr)?;
-            let members =
-                groups(&elements, grouping).into_iter().flat_map(|group| group.members.into_iter().take(count));
-            Ok(members.map(|at| elements[at].clone()).collect())
+            let items = interpreter.vector(expr)?;
+            let count = count?;
+            let groups = groups(&items, grouping).into_iter();
+            let members = groups.flat_map(|group| group.members.into_iter().take(count));
+            Ok(members.map(|at| items[at].clone()).collect())
         }
         (AggregateOp::LimitRatio, Some(param)) => {
             let ratio = interpreter.scalar(param)?;
+            let mut items = interpreter.vector(expr)?;
             if ratio.is_nan() {
                 return Err(EvalError::new(param.span, "Ratio value is NaN"));
             }
-            let mut elements = interpreter.vector(expr)?;
-            elements.retain(|element| is_in_share(&element.labels, ratio));
-            Ok(elements)
+            if !(-1.0..=1.0).contains(&ratio) {
+                let note = Annotation::invalid_ratio(ratio, ratio.signum(), noted_span(param));
+                interpreter.notes.add(note);
+            }
+            items.retain(|item| is_in_share(&item.labels, ratio));
+            Ok(items)
         }
         (AggregateOp::Quantile, Some(param)) => {
             let q = interpreter.scalar(param)?;
-            let elements = interpreter.vector(expr)?;
-            Ok(fold_groups(&elements, grouping, |values| quantile(q, &mut values.collect::<Vec<_>>())))
+            let items = interpreter.vector(expr)?;
+            if !(0.0..=1.0).contains(&q) {
+                interpreter.notes.add(Annotation::invalid_quantile(q, noted_span(param)));
+            }
+            let fold = |values: &mut dyn Iterator<Item = f64>| quantile(q, &mut values.collect::<Vec<_>>());
+            Ok(fold_floats(&items, aggregation, &mut interpreter.notes, fold))
         }
         (AggregateOp::CountValues, Some(param)) => {
-            let label = interpreter.text(param)?;
-            if label.is_empty() {
-                return Err(EvalError::new(param.span, format!("invalid label name {label:?}")));
-            }
+            let label = label_name(interpreter, param)?;
             Ok(count_values(&interpreter.vector(expr)?, grouping, &label))
         }
+        (AggregateOp::Sum | AggregateOp::Avg, _) => {
+            let items = interpreter.vector(expr)?;
+            Ok(add_up(&items, aggregation, &mut interpreter.notes))
+        }
+        (AggregateOp::Count | AggregateOp::Group, _) => {
+            let items = interpreter.vector(expr)?;
+            let of_group = |group: Group| {
+                let drops_name = group.members.iter().any(|at| items[*at].drops_name);
+                #[expect(clippy::cast_precision_loss, reason = "there are not 2^53 elements in memory")]
+                let value = if *op == AggregateOp::Count { group.members.len() as f64 } else { 1.0 };
+                Item { labels: group.labels, value: value.into(), drops_name }
+            };
+            Ok(groups(&items, grouping).into_iter().map(of_group).collect())
+        }
         _ => {
-            let elements = interpreter.vector(expr)?;
-            Ok(fold_groups(&elements, grouping, |values| fold(*op, values)))
+            let items = interpreter.vector(expr)?;
+            Ok(fold_floats(&items, aggregation, &mut interpreter.notes, |values| fold(*op, values)))
         }
     }
+}
+
+/// The label that `count_values` writes.
+fn label_name(interpreter: &mut Interpreter<'_>, param: &Expr) -> Result<String, EvalError> {
+    if let ExprKind::Bytes(bytes) = &param.kind {
+        return Err(EvalError::new(param.span, format!("invalid label name {}", QuotedBytes(bytes))));
+    }
+    let label = interpreter.text(param)?;
+    if label.is_empty() {
+        return Err(EvalError::new(param.span, format!("invalid label name {label:?}")));
+    }
+    Ok(label)
 }
 
 /// One value of a group.
 fn fold(op: AggregateOp, values: &mut dyn Iterator<Item = f64>) -> f64 {
     match op {
-        AggregateOp::Sum => sum(values),
-        AggregateOp::Avg => mean(values),
         AggregateOp::Min => least(values, |value, least| value < least),
         AggregateOp::Max => least(values, |value, greatest| value > greatest),
-        #[expect(clippy::cast_precision_loss, reason = "there are not 2^53 elements in memory")]
-        AggregateOp::Count => values.count() as f64,
-        AggregateOp::Group => 1.0,
         AggregateOp::StdVar => running_variance(values),
         AggregateOp::StdDev => running_variance(values).sqrt(),
-        AggregateOp::TopK
-        | AggregateOp::BottomK
-        | AggregateOp::LimitK
-        | AggregateOp::LimitRatio
-        | AggregateOp::Quantile
-        | AggregateOp::CountValues => f64::NAN,
+        _ => f64::NAN,
     }
 }
 
@@ -106,11 +142,11 @@ struct Group {
     members: Vec<usize>,
 }
 
-fn groups(elements: &[Element], grouping: &Grouping) -> Vec<Group> {
+fn groups(items: &[Item], grouping: &Grouping) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut index: HashMap<Vec<&str>, usize> = HashMap::new();
     let mut key = Vec::new();
-    for (at, Element { labels, .. }) in elements.iter().enumerate() {
+    for (at, Item { labels, .. }) in items.iter().enumerate() {
         key.clear();
         match grouping {
             Grouping::By(names) => key.extend(names.iter().map(|name| labels.get(name))),
@@ -140,26 +176,79 @@ impl Grouping {
     }
 }
 
-fn fold_groups(
-    elements: &[Element],
-    grouping: &Grouping,
+/// Each group's numbers as one; histograms are ignored, which is told.
+fn fold_floats(
+    items: &[Item],
+    aggregation: &Aggregation,
+    notes: &mut Annotations,
     fold: impl Fn(&mut dyn Iterator<Item = f64>) -> f64,
-) -> Vec<Element> {
-    let groups = groups(elements, grouping).into_iter();
-    groups
-        .map(|Group { labels, members }| {
-            let value = fold(&mut members.iter().map(|at| elements[*at].value));
-            Element { labels, value }
-        })
-        .collect()
+) -> Vec<Item> {
+    if items.iter().any(|item| item.value.float().is_none()) {
+        let span = noted_span(&aggregation.expr);
+        notes.add(Annotation::histogram_ignored_in_aggregation(aggregation.op.as_str(), span));
+    }
+    let of_group = |Group { labels, members }| {
+        let mut floats = members.iter().filter_map(|at| items[*at].value.float()).peekable();
+        floats.peek()?;
+        let value = fold(&mut floats).into();
+        Some(Item { labels, value, drops_name: members.iter().any(|at| items[*at].drops_name) })
+    };
+    groups(items, &aggregation.grouping).into_iter().filter_map(of_group).collect()
 }
 
-/// The first `count` elements of each group, those before others whose values compare as `first`; NaN comes last.
-fn first_of_groups(elements: &[Element], grouping: &Grouping, count: usize, first: Ordering) -> Vec<Element> {
+/// Sums and means: of numbers or of histograms, never of both.
+fn add_up(items: &[Item], aggregation: &Aggregation, notes: &mut Annotations) -> Vec<Item> {
+    let span = noted_span(&aggregation.expr);
+    let is_sum = aggregation.op == AggregateOp::Sum;
+    let mut all = Vec::new();
+    for Group { labels, members } in groups(items, &aggregation.grouping) {
+        let drops_name = members.iter().any(|at| items[*at].drops_name);
+        let starts_with_float = members.first().is_some_and(|at| items[*at].value.float().is_some());
+        let (mut has_float, mut has_histogram) = (false, false);
+        let mut histograms = if is_sum { HistogramFold::sum() } else { HistogramFold::mean() };
+        // As in Prometheus, what comes behind a histogram that does not fit is not looked at, and a histogram behind a
+        // number is only seen to be one.
+        for item in members.iter().map(|at| &items[*at]) {
+            match &item.value {
+                SampleValue::Float(_) => has_float = true,
+                SampleValue::Histogram(_) if starts_with_float => has_histogram = true,
+                SampleValue::Histogram(histogram) => {
+                    has_histogram = true;
+                    histograms.add(histogram, item.labels.metric_name());
+                }
+            }
+            if histograms.is_incompatible() {
+                break;
+            }
+        }
+        if has_float && has_histogram {
+            histograms.tell_combined(span, notes);
+            notes.add(Annotation::mixed_aggregation(span));
+            continue;
+        }
+        let value: Option<SampleValue> = if !has_histogram {
+            let floats = members.iter().filter_map(|at| items[*at].value.float());
+            Some(if is_sum { sum(floats) } else { mean(floats) }.into())
+        } else {
+            histograms.tell_combined(span, notes);
+            histograms.finish(span, notes).map(|mut histogram| {
+                histogram.compact();
+                histogram.into()
+            })
+        };
+        all.extend(value.map(|value| Item { labels, value, drops_name }));
+    }
+    all
+}
+
+/// The first `count` numbers of each group, those before others that compare as `first`; NaN comes last.
+fn first_of_groups(items: &[Item], grouping: &Grouping, count: usize, first: Ordering) -> Vec<Item> {
     let mut chosen = Vec::new();
-    for Group { mut members, .. } in groups(elements, grouping) {
-        members.sort_by(|a, b| order(elements[*a].value, elements[*b].value, first));
-        chosen.extend(members.into_iter().take(count).map(|at| elements[at].clone()));
+    let value = |at: usize| items[at].value.float();
+    for Group { mut members, .. } in groups(items, grouping) {
+        members.retain(|at| value(*at).is_some());
+        members.sort_by(|a, b| order(value(*a).unwrap_or(f64::NAN), value(*b).unwrap_or(f64::NAN), first));
+        chosen.extend(members.into_iter().take(count).map(|at| items[at].clone()));
     }
     chosen
 }
@@ -170,79 +259,57 @@ pub(super) fn order(a: f64, b: f64, first: Ordering) -> Ordering {
     a.is_nan().cmp(&b.is_nan()).then(if first == Ordering::Less { by_value } else { by_value.reverse() })
 }
 
-/// How many elements `topk`, `bottomk` and `limitk` are asked for.
-fn element_count(interpreter: &mut Interpreter<'_>, param: &Expr) -> Result<usize, EvalError> {
+/// How many elements `topk`, `bottomk` and `limitk` are asked for; an error that counts once they are known.
+fn element_count(interpreter: &mut Interpreter<'_>, param: &Expr) -> Result<Result<usize, EvalError>, EvalError> {
+    /// The least and the greatest of 64-bit integers, as floats.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     let count = interpreter.scalar(param)?;
     if count.is_nan() {
-        return Err(EvalError::new(param.span, "Parameter value is NaN"));
+        return Ok(Err(EvalError::new(param.span, "Parameter value is NaN")));
+    }
+    if count >= BEYOND {
+        return Ok(Err(EvalError::new(param.span, format!("Scalar value {} overflows int64", GoFloat(count)))));
     }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a float cast saturates, which is meant"
     )]
-    Ok(count as usize)
+    Ok(Ok(count as usize))
 }
 
-/// Whether an element belongs to a share of all: the same whenever it is asked, and to a negative share exactly when it
-/// does not belong to the positive one that makes 1 with it.
-#[expect(clippy::cast_precision_loss, reason = "the last bits of a hash are of no use")]
-fn is_in_share(labels: &Labels, ratio: f64) -> bool {
-    let mut hash = labels.fingerprint().0;
-    for (shift, factor) in [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb)] {
-        hash = (hash ^ (hash >> shift)).wrapping_mul(factor);
-    }
-    let place = (hash ^ (hash >> 31)) as f64 / u64::MAX as f64;
-    if ratio >= 1.0 || ratio <= -1.0 {
-        return true;
-    }
-    if ratio >= 0.0 { place < ratio } else { place >= 1.0 + ratio }
-}
-
-fn count_values(elements: &[Element], grouping: &Grouping, label: &str) -> Vec<Element> {
-    let mut counts: Vec<Element> = Vec::new();
+fn count_values(items: &[Item], grouping: &Grouping, label: &str) -> Vec<Item> {
+    let mut counts: Vec<(Labels, f64)> = Vec::new();
     let mut index: HashMap<Labels, usize> = HashMap::new();
-    for element in elements {
-        let mut labels = element.labels.edit();
-        labels.set(label, value_text(element.value));
+    for item in items {
+        let mut labels = item.labels.edit();
+        labels.set(label, value_text(&item.value));
         let is_by = matches!(grouping, Grouping::By(_));
         let labels = labels.build().filter(|name| grouping.keeps(name) || is_by && name == label);
         let next = counts.len();
         let place = *index.entry(labels.clone()).or_insert(next);
         if place == next {
-            counts.push(Element { labels, value: 0.0 });
+            counts.push((labels, 0.0));
         }
-        counts[place].value += 1.0;
+        counts[place].1 += 1.0;
     }
-    counts
+    counts.into_iter().map(|(labels, count)| Item { labels, value: count.into(), drops_name: false }).collect()
 }
 
 /// A value as the label of `count_values` has it.
-fn value_text(value: f64) -> String {
+fn value_text(value: &SampleValue) -> String {
     match value {
-        value if value.is_nan() => "NaN".to_owned(),
-        f64::INFINITY => "+Inf".to_owned(),
-        f64::NEG_INFINITY => "-Inf".to_owned(),
-        value => value.to_string(),
+        SampleValue::Histogram(histogram) => histogram.to_string(),
+        SampleValue::Float(value) if value.is_nan() => "NaN".to_owned(),
+        SampleValue::Float(f64::INFINITY) => "+Inf".to_owned(),
+        SampleValue::Float(f64::NEG_INFINITY) => "-Inf".to_owned(),
+        SampleValue::Float(value) => value.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::interpret::tests::{store, value_of};
-    use super::*;
-
-    #[test]
-    fn a_share_of_many_is_about_that_share() {
-        let labels: Vec<Labels> = (0..10_000).map(|at| Labels::from_pairs([("pod", at.to_string())])).collect();
-        for ratio in [0.1, 0.5, 0.9, -0.3] {
-            let share = labels.iter().filter(|labels| is_in_share(labels, ratio)).count();
-            assert!(
-                (f64::from(u32::try_from(share).unwrap()) / 1e4 - f64::abs(ratio)).abs() < 0.02,
-                "{ratio}: {share}"
-            );
-        }
-    }
 
     #[test]
     fn aggregates_groups() {

@@ -1,62 +1,90 @@
 //! Binary operators on numbers and on vectors with a number; `matching` has those on two vectors.
 
 use super::Span;
+use super::annotation::Annotation;
 use super::ast::{BinaryOp, BinaryOperation};
-use super::interpret::{Element, EvalError, Interpreter, Value, map_values};
+use super::combine::{Misfit, combine};
+use super::interpret::{EvalError, Interpreter};
 use super::matching::{join, set_operation};
+use super::value::{Item, Outcome, SampleValue};
 
 /// The value of a binary operation.
 pub(super) fn binary(
     interpreter: &mut Interpreter<'_>,
     operation: &BinaryOperation,
     span: Span,
-) -> Result<Value, EvalError> {
+) -> Result<Outcome, EvalError> {
     let op = operation.op;
-    if op.is_trim() {
-        return Err(EvalError::unsupported(span, &format!("`{}`", op.as_str())));
-    }
     let left = interpreter.value(&operation.left)?;
     let right = interpreter.value(&operation.right)?;
     match (left, right) {
-        (Value::Scalar(left), Value::Scalar(right)) => Ok(Value::Scalar(if op.is_comparison() {
+        (Outcome::Scalar(_), Outcome::Scalar(_)) if op.is_trim() => {
+            Err(EvalError::new(span, format!("operator {:?} not allowed for Scalar operations", op.as_str())))
+        }
+        (Outcome::Scalar(left), Outcome::Scalar(right)) => Ok(Outcome::Scalar(if op.is_comparison() {
             f64::from(u8::from(compare(op, left, right)))
         } else {
             calculate(op, left, right)
         })),
-        (Value::Vector(left), Value::Scalar(right)) => {
-            each_element(operation, left, span, |value| (value, right)).map(Value::Vector)
+        (Outcome::Vector(left), Outcome::Scalar(right)) => {
+            each_item(interpreter, operation, left, span, right, false).map(Outcome::Vector)
         }
-        (Value::Scalar(left), Value::Vector(right)) => {
-            each_element(operation, right, span, |value| (left, value)).map(Value::Vector)
+        (Outcome::Scalar(left), Outcome::Vector(right)) => {
+            each_item(interpreter, operation, right, span, left, true).map(Outcome::Vector)
         }
-        (Value::Vector(left), Value::Vector(right)) if op.is_set() => {
-            Ok(Value::Vector(set_operation(op, left, right, &operation.matching)))
+        (Outcome::Vector(left), Outcome::Vector(right)) if op.is_set() => {
+            Ok(Outcome::Vector(set_operation(op, left, right, &operation.matching)))
         }
-        (Value::Vector(left), Value::Vector(right)) => join(operation, &left, &right, span).map(Value::Vector),
+        (Outcome::Vector(left), Outcome::Vector(right)) => {
+            join(interpreter, operation, &left, &right, span).map(Outcome::Vector)
+        }
         _ => Err(EvalError::new(span, "only scalars and instant vectors have operators")),
     }
 }
 
-/// A vector and a number: `sides` puts the number on its side of the operator.
-fn each_element(
+/// A vector and a number, which stands on the left when the sides are swapped.
+fn each_item(
+    interpreter: &mut Interpreter<'_>,
     operation: &BinaryOperation,
-    mut elements: Vec<Element>,
+    items: Vec<Item>,
     span: Span,
-    sides: impl Fn(f64) -> (f64, f64),
-) -> Result<Vec<Element>, EvalError> {
+    number: f64,
+    is_swapped: bool,
+) -> Result<Vec<Item>, EvalError> {
     let op = operation.op;
-    let holds = |value: f64| {
-        let (left, right) = sides(value);
-        compare(op, left, right)
-    };
-    if op.is_comparison() && !operation.returns_bool {
-        elements.retain(|element| holds(element.value));
-        return Ok(elements);
+    let drops_names = operation.returns_bool || !op.is_comparison() && !op.is_trim();
+    let number = SampleValue::Float(number);
+    let (mut all, mut names) = (Vec::new(), interpreter.names());
+    let mut misfit = None;
+    for item in items {
+        let combined =
+            if is_swapped { combine(op, &number, &item.value, span) } else { combine(op, &item.value, &number, span) };
+        let combined = match combined {
+            Ok(combined) => combined,
+            Err(why) => {
+                misfit = Some(why);
+                continue;
+            }
+        };
+        let value = if operation.returns_bool {
+            SampleValue::Float(f64::from(u8::from(combined.passes)))
+        } else if !combined.passes {
+            continue;
+        } else if op.is_comparison() {
+            // What is kept is the element, on whichever side it stands.
+            item.value.clone()
+        } else {
+            combined.value
+        };
+        all.push(if drops_names { names.item(&item.labels, value) } else { Item { value, ..item } });
     }
-    map_values(elements, span, |value| {
-        let (left, right) = sides(value);
-        Some(if op.is_comparison() { f64::from(u8::from(holds(value))) } else { calculate(op, left, right) })
-    })
+    names.finish(&all, span)?;
+    if let Some(Misfit::Types(note) | Misfit::Resets(note)) = misfit {
+        interpreter.notes.add(note);
+    } else if let Some(Misfit::Schemas) = misfit {
+        interpreter.notes.add(Annotation::incompatible_layout(op.as_str(), span));
+    }
+    Ok(all)
 }
 
 /// The result of an arithmetic operator; NaN for others.
@@ -105,5 +133,7 @@ mod tests {
         check("a == bool 1", r#"{x="1"} 1; {x="2"} 0; {x="3"} 0"#);
         check("2 >= bool a", r#"{x="1"} 1; {x="2"} 1; {x="3"} 0"#);
         check("nothing + 1", "");
+        check("1 </ 2", "error: operator \"</\" not allowed for Scalar operations");
+        check("a >/ 1", "");
     }
 }

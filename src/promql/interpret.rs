@@ -1,92 +1,53 @@
 //! The value of an expression at one moment, by a walk over its tree.
 
-use std::collections::{HashMap, HashSet};
-use std::ops::Deref;
+use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
 
+use super::Span;
 use super::aggregate::aggregate;
-use super::ast::{At, Expr, ExprKind, Reading, Selector, Shift, Subquery, ValueType};
+use super::annotation::Annotations;
+use super::ast::{At, BinaryOp, Expr, ExprKind, Shift, ValueType};
 use super::binary::binary;
 use super::functions;
 use super::length::{Moments, NoLength};
-use super::{LOOKBACK, Span};
-use crate::model::{Labels, METRIC_NAME, Matcher, Sample, Timestamp};
+use super::names::Names;
+use super::query::Options;
+use super::selection::Bare;
+use super::value::{Item, Outcome, SampleValue};
+use crate::model::{Matcher, Timestamp};
 use crate::store::{SeriesId, Store};
 
-/// How many samples an evaluation may look at, so that one expression cannot hold up all others.
-pub const SAMPLES_MAX: u64 = 100_000_000;
-
-/// How many samples a moment of a subquery counts for besides those that are looked at: an evaluation takes its time even
-/// when it looks at nothing.
-const MOMENT_COST: u64 = 100;
-
-/// A moment further from the epoch than 31 million years is taken to be that far away, so that nothing overflows.
-const MOMENT_MAX_MS: i64 = 1_000_000_000_000_000_000;
-
-/// How far the moments of a subquery are apart when it does not say: Prometheus's default evaluation interval.
-const SUBQUERY_STEP: Duration = Duration::from_secs(60);
-
-/// A value of a vector and the labels that tell it from the others.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Element {
-    /// The labels; without the metric name where Prometheus drops it.
-    pub labels: Labels,
-    /// The value.
-    pub value: f64,
+/// Why an expression has no value now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvalError {
+    /// The part that failed.
+    pub span: Span,
+    /// What is wrong, in Prometheus's words where it has some.
+    pub what: String,
+    /// What more is known.
+    pub detail: Option<String>,
 }
 
-/// The samples of a series in a range.
-#[derive(Clone, PartialEq, Debug)]
-pub struct RangeElement {
-    /// The labels.
-    pub labels: Labels,
-    /// In order of time; at least one.
-    pub samples: Vec<Sample>,
-}
+impl std::error::Error for EvalError {}
 
-/// What an expression evaluates to.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Value {
-    /// A number.
-    Scalar(f64),
-    /// Elements, no two with the same labels.
-    Vector(Vec<Element>),
-    /// The samples of ranges, by labels; only what is a range as a whole gives them.
-    Matrix(Vec<RangeElement>),
-    /// A text.
-    String(String),
-}
-
-impl Value {
-    fn kind(&self) -> ValueType {
-        match self {
-            Self::Scalar(_) => ValueType::Scalar,
-            Self::Vector(_) => ValueType::Vector,
-            Self::Matrix(_) => ValueType::Matrix,
-            Self::String(_) => ValueType::String,
+impl fmt::Display for EvalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.detail {
+            None => f.write_str(&self.what),
+            Some(detail) => write!(f, "{}: {detail}", self.what),
         }
     }
 }
 
-/// Why an expression has no value now.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
-pub struct EvalError {
-    /// The part that failed.
-    pub span: Span,
-    /// What is wrong.
-    pub what: String,
-}
-
 impl EvalError {
     pub(super) fn new(span: Span, what: impl Into<String>) -> Self {
-        Self { span, what: what.into() }
+        Self { span, what: what.into(), detail: None }
     }
 
-    /// Says that a feature of Prometheus is missing, by its name.
-    pub(super) fn unsupported(span: Span, feature: &str) -> Self {
-        Self::new(span, format!("{feature} is not supported yet"))
+    pub(super) fn with_detail(mut self, detail: String) -> Self {
+        self.detail = Some(detail);
+        self
     }
 }
 
@@ -96,100 +57,96 @@ impl From<NoLength> for EvalError {
     }
 }
 
-/// The value of an expression at a moment, over the samples of a store.
-pub fn evaluate(expr: &Expr, store: &Store, at: Timestamp) -> Result<Value, EvalError> {
-    evaluate_within(expr, store, at, SAMPLES_MAX)
-}
-
-/// The same, but it may look at no more than so many samples.
-pub fn evaluate_within(expr: &Expr, store: &Store, at: Timestamp, samples_max: u64) -> Result<Value, EvalError> {
-    let at = Timestamp::from_millis(at.millis().clamp(-MOMENT_MAX_MS, MOMENT_MAX_MS));
-    Interpreter {
-        store,
-        query: Moments::instant(at),
-        at,
-        samples_max,
-        samples_left: samples_max,
-        series_left: samples_max,
-        found: HashMap::new(),
-    }
-    .value(expr)
-}
-
-/// The samples of one series that a range covers.
-#[derive(Debug)]
-pub(super) struct Window<'a> {
-    /// In order of time, at least one, all after `start` and none after `end`.
-    pub(super) samples: &'a [Sample],
-    pub(super) start: Timestamp,
-    pub(super) end: Timestamp,
-    /// When the expression is evaluated, which an offset makes differ from `end`.
-    pub(super) at: Timestamp,
-}
-
 /// An evaluation under way.
 pub(super) struct Interpreter<'a> {
-    store: &'a Store,
+    pub(super) store: &'a Store,
+    pub(super) options: &'a Options,
     /// The moments that the whole expression is evaluated for.
     pub(super) query: Moments,
     /// The moment that is evaluated for now, which differs within a subquery.
     pub(super) at: Timestamp,
-    samples_max: u64,
-    samples_left: u64,
+    /// Whether what is evaluated now is evaluated for many moments.
+    pub(super) is_ranged: bool,
+    /// What is told besides the value.
+    pub(super) notes: Annotations,
+    /// Whether buckets of histograms are of use.
+    pub(super) bare: Bare,
+    pub(super) samples_left: u64,
     /// How many series may still be looked through for selectors that the store was not told of.
-    series_left: u64,
+    pub(super) series_left: u64,
     /// What such selectors found, so that none looks twice.
-    found: HashMap<Vec<Matcher>, Rc<[SeriesId]>>,
-}
-
-/// The series that a selector selects.
-enum Selected<'a> {
-    /// The store was told of the selector and has them ready.
-    Standing(&'a [SeriesId]),
-    /// They were looked for.
-    Found(Rc<[SeriesId]>),
-}
-
-impl Deref for Selected<'_> {
-    type Target = [SeriesId];
-
-    fn deref(&self) -> &[SeriesId] {
-        match self {
-            Self::Standing(ids) => ids,
-            Self::Found(ids) => ids,
-        }
-    }
+    pub(super) found: HashMap<Vec<Matcher>, Rc<[SeriesId]>>,
 }
 
 impl<'a> Interpreter<'a> {
+    pub(super) fn new(store: &'a Store, query: Moments, options: &'a Options) -> Self {
+        Self {
+            store,
+            options,
+            query,
+            at: query.start,
+            is_ranged: query.start != query.end,
+            notes: Annotations::default(),
+            bare: Bare::default(),
+            samples_left: options.samples_max,
+            series_left: options.samples_max,
+            found: HashMap::new(),
+        }
+    }
+
     /// The value of an expression.
-    pub(super) fn value(&mut self, expr: &Expr) -> Result<Value, EvalError> {
+    pub(super) fn value(&mut self, expr: &Expr) -> Result<Outcome, EvalError> {
         match &expr.kind {
-            ExprKind::Number(value) => Ok(Value::Scalar(*value)),
-            ExprKind::Text(text) => Ok(Value::String(text.clone())),
-            ExprKind::Bytes(_) => Err(EvalError::unsupported(expr.span, "text that is not UTF-8")),
-            ExprKind::Selector(selector) => {
-                let samples = self.newest(selector, expr.span)?;
-                let elements = samples.into_iter().map(|(labels, sample)| Element { labels, value: sample.value });
-                Ok(Value::Vector(elements.collect()))
+            ExprKind::Number(value) => Ok(Outcome::Scalar(*value)),
+            ExprKind::Text(text) => Ok(Outcome::String(text.clone())),
+            ExprKind::Bytes(_) => Err(EvalError::new(expr.span, "a text must be UTF-8")),
+            ExprKind::Selector(selector) => self.instant(selector, expr.span).map(Outcome::Vector),
+            ExprKind::Range { .. } | ExprKind::Subquery(_) => {
+                Err(EvalError::new(expr.span, "a range vector has no value at a moment"))
             }
-            ExprKind::Range { .. } | ExprKind::Subquery(_) => self.matrix(expr).map(Value::Matrix),
-            ExprKind::Call(call) => functions::apply(self, call, expr.span),
-            ExprKind::Aggregate(aggregation) => aggregate(self, aggregation).map(Value::Vector),
-            ExprKind::Binary(operation) => binary(self, operation, expr.span),
+            ExprKind::Call(call) => {
+                let before = self.bare;
+                self.bare.enter_call(call.name());
+                let value = functions::apply(self, call, expr.span);
+                self.bare = before;
+                value
+            }
+            ExprKind::Aggregate(aggregation) => aggregate(self, aggregation, expr.span).map(Outcome::Vector),
+            ExprKind::Binary(operation) => {
+                let before = self.bare;
+                if matches!(operation.op, BinaryOp::TrimLower | BinaryOp::TrimUpper) {
+                    self.bare.needs_buckets();
+                }
+                let value = binary(self, operation, expr.span);
+                self.bare = before;
+                value
+            }
             ExprKind::Negate(inner) => match self.value(inner)? {
-                Value::Vector(elements) => map_values(elements, expr.span, |value| Some(-value)).map(Value::Vector),
-                Value::Scalar(value) => Ok(Value::Scalar(-value)),
-                other => Err(mismatch(inner, ValueType::Vector, &other)),
+                Outcome::Vector(items) => self.negated(items, expr.span).map(Outcome::Vector),
+                Outcome::Scalar(value) => Ok(Outcome::Scalar(-value)),
+                other @ Outcome::String(_) => Err(mismatch(inner, ValueType::Vector, &other)),
             },
             ExprKind::Paren(inner) => self.value(inner),
         }
     }
 
+    fn negated(&mut self, items: Vec<Item>, span: Span) -> Result<Vec<Item>, EvalError> {
+        self.map_values(items, span, |value| {
+            Some(match value {
+                SampleValue::Float(value) => SampleValue::Float(-value),
+                SampleValue::Histogram(histogram) => {
+                    let mut negated = (*histogram).clone();
+                    negated.scale(-1.0);
+                    negated.into()
+                }
+            })
+        })
+    }
+
     /// The value of an expression that `check` knows to be a vector.
-    pub(super) fn vector(&mut self, expr: &Expr) -> Result<Vec<Element>, EvalError> {
+    pub(super) fn vector(&mut self, expr: &Expr) -> Result<Vec<Item>, EvalError> {
         match self.value(expr)? {
-            Value::Vector(elements) => Ok(elements),
+            Outcome::Vector(items) => Ok(items),
             other => Err(mismatch(expr, ValueType::Vector, &other)),
         }
     }
@@ -197,7 +154,7 @@ impl<'a> Interpreter<'a> {
     /// The value of an expression that `check` knows to be a scalar.
     pub(super) fn scalar(&mut self, expr: &Expr) -> Result<f64, EvalError> {
         match self.value(expr)? {
-            Value::Scalar(value) => Ok(value),
+            Outcome::Scalar(value) => Ok(value),
             other => Err(mismatch(expr, ValueType::Scalar, &other)),
         }
     }
@@ -205,39 +162,13 @@ impl<'a> Interpreter<'a> {
     /// The value of an expression that `check` knows to be a text.
     pub(super) fn text(&mut self, expr: &Expr) -> Result<String, EvalError> {
         match self.value(expr)? {
-            Value::String(text) => Ok(text),
+            Outcome::String(text) => Ok(text),
             other => Err(mismatch(expr, ValueType::String, &other)),
         }
     }
 
-    /// The newest sample of each series that a selector selects.
-    pub(super) fn newest(&mut self, selector: &Selector, span: Span) -> Result<Vec<(Labels, Sample)>, EvalError> {
-        refuse_reading(selector.reading, span)?;
-        let at = self.moment(&selector.shift)?;
-        let ids = self.selected(&selector.matchers, span)?;
-        self.spend(ids.len() as u64, span)?;
-        let series = ids.iter().map(|id| self.store.series(*id));
-        Ok(series.filter_map(|series| Some((series.labels().clone(), series.value_at(at, LOOKBACK)?))).collect())
-    }
-
-    /// The series that pass all matchers.
-    fn selected(&mut self, matchers: &[Matcher], span: Span) -> Result<Selected<'a>, EvalError> {
-        if let Some(ids) = self.store.standing(matchers) {
-            return Ok(Selected::Standing(ids));
-        }
-        if let Some(ids) = self.found.get(matchers) {
-            return Ok(Selected::Found(ids.clone()));
-        }
-        let too_many =
-            || EvalError::new(span, format!("the expression looks through more than {} series", self.samples_max));
-        self.series_left = self.series_left.checked_sub(self.store.series_count() as u64).ok_or_else(too_many)?;
-        let ids: Rc<[SeriesId]> = self.store.matching(matchers).into();
-        self.found.insert(matchers.to_vec(), ids.clone());
-        Ok(Selected::Found(ids))
-    }
-
     /// The moment that `@` and `offset` lead to.
-    fn moment(&self, shift: &Shift) -> Result<Timestamp, EvalError> {
+    pub(super) fn moment(&self, shift: &Shift) -> Result<Timestamp, EvalError> {
         let at = match shift.at {
             None => self.at,
             Some(At::Time(at)) => at,
@@ -250,170 +181,71 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// All samples of a range.
-    fn matrix(&mut self, expr: &Expr) -> Result<Vec<RangeElement>, EvalError> {
-        let mut all = Vec::new();
-        self.windows(expr, |labels, window| {
-            all.push(RangeElement { labels: labels.clone(), samples: window.samples.to_vec() });
-        })?;
-        all.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(all)
+    /// What drops metric names, as the query asks for.
+    pub(super) fn names(&self) -> Names {
+        Names::new(self.options.delays_name_removal)
     }
 
-    /// Hands the windows of a range to `each`, series by series. Series without samples in the range are left out.
-    pub(super) fn windows(&mut self, expr: &Expr, mut each: impl FnMut(&Labels, &Window<'_>)) -> Result<(), EvalError> {
-        match &expr.kind {
-            ExprKind::Paren(inner) => self.windows(inner, each),
-            ExprKind::Subquery(subquery) => self.subquery(subquery, expr.span, each),
-            ExprKind::Range { selector, range } => {
-                refuse_reading(selector.reading, expr.span)?;
-                let end = self.moment(&selector.shift)?;
-                let start = end - range.duration(self.query)?;
-                let mut samples = Vec::new();
-                for id in self.selected(&selector.matchers, expr.span)?.iter() {
-                    let series = self.store.series(*id);
-                    samples.clear();
-                    samples.extend(series.window(start, end));
-                    self.spend(samples.len() as u64, expr.span)?;
-                    if !samples.is_empty() {
-                        each(series.labels(), &Window { samples: &samples, start, end, at: self.at });
-                    }
-                }
-                Ok(())
-            }
-            _ => Err(EvalError::new(expr.span, "expected a range vector")),
-        }
-    }
-
-    /// Evaluates an expression at every multiple of the step that the range covers.
-    fn subquery(
+    /// Changes the values of a vector and drops metric names. An element whose value becomes `None` is left out.
+    pub(super) fn map_values(
         &mut self,
-        subquery: &Subquery,
+        items: Vec<Item>,
         span: Span,
-        mut each: impl FnMut(&Labels, &Window<'_>),
-    ) -> Result<(), EvalError> {
-        let at = self.at;
-        let step = match &subquery.step {
-            Some(step) => step.duration(self.query)?,
-            None => SUBQUERY_STEP,
-        };
-        let range = subquery.range.duration(self.query)?;
-        let end = self.moment(&subquery.shift)?;
-        let start = end - range;
-        let mut index: HashMap<Labels, usize> = HashMap::new();
-        let mut series: Vec<(Labels, Vec<Sample>)> = Vec::new();
-        let moments = u64::try_from(range.as_millis() / step.as_millis().max(1)).unwrap_or(u64::MAX);
-        self.spend(moments.saturating_mul(MOMENT_COST), span)?;
-        let mut moment = start.floor_to(step) + step;
-        while moment <= end {
-            self.at = moment;
-            for Element { labels, value } in self.vector(&subquery.expr)? {
-                self.spend(1, span)?;
-                let next = series.len();
-                let place = *index.entry(labels.clone()).or_insert(next);
-                if place == next {
-                    series.push((labels, Vec::new()));
-                }
-                series[place].1.push(Sample { at: moment, value });
+        change: impl Fn(SampleValue) -> Option<SampleValue>,
+    ) -> Result<Vec<Item>, EvalError> {
+        let mut names = self.names();
+        let mut changed = Vec::with_capacity(items.len());
+        for Item { labels, value, .. } in items {
+            if let Some(value) = change(value) {
+                changed.push(names.item(&labels, value));
             }
-            moment = moment + step;
         }
-        self.at = at;
-        for (labels, samples) in &series {
-            each(labels, &Window { samples, start, end, at });
-        }
-        Ok(())
+        names.finish(&changed, span)?;
+        Ok(changed)
     }
 
-    fn spend(&mut self, samples: u64, span: Span) -> Result<(), EvalError> {
-        let too_many =
-            || EvalError::new(span, format!("the expression looks at more than {} samples", self.samples_max));
+    /// The same for numbers; histograms are left out.
+    pub(super) fn map_floats(
+        &mut self,
+        items: Vec<Item>,
+        span: Span,
+        change: impl Fn(f64) -> Option<f64>,
+    ) -> Result<Vec<Item>, EvalError> {
+        self.map_values(items, span, |value| value.float().and_then(&change).map(SampleValue::Float))
+    }
+
+    pub(super) fn spend(&mut self, samples: u64, span: Span) -> Result<(), EvalError> {
+        let most = self.options.samples_max;
+        let too_many = || EvalError::new(span, format!("the expression looks at more than {most} samples"));
         self.samples_left = self.samples_left.checked_sub(samples).ok_or_else(too_many)?;
         Ok(())
     }
 }
 
-fn refuse_reading(reading: Reading, span: Span) -> Result<(), EvalError> {
-    match reading {
-        Reading::Plain => Ok(()),
-        reading => Err(EvalError::unsupported(span, &format!("`{}`", reading.as_str()))),
-    }
-}
-
-fn mismatch(expr: &Expr, wanted: ValueType, found: &Value) -> EvalError {
+fn mismatch(expr: &Expr, wanted: ValueType, found: &Outcome) -> EvalError {
     EvalError::new(expr.span, format!("expected a {}, found a {}", wanted.as_str(), found.kind().as_str()))
 }
 
-/// Changes the values of a vector and drops metric names. An element whose value becomes `None` is left out.
-pub(super) fn map_values(
-    elements: Vec<Element>,
-    span: Span,
-    change: impl Fn(f64) -> Option<f64>,
-) -> Result<Vec<Element>, EvalError> {
-    let mut names = NameDropper::default();
-    let mut changed = Vec::with_capacity(elements.len());
-    for Element { labels, value } in elements {
-        if let Some(value) = change(value) {
-            changed.push(Element { labels: names.drop_from(&labels), value });
-        }
-    }
-    names.finish(&changed, span)?;
-    Ok(changed)
-}
-
-/// Whether a label says what a metric is: its name, and its type and unit where those are kept as labels. A value that is
-/// calculated from it is something else.
-pub(super) fn is_about_metric(label: &str) -> bool {
-    matches!(label, METRIC_NAME | "__type__" | "__unit__")
-}
-
-/// Drops metric names, and knows whether that can have made label sets equal.
-#[derive(Default)]
-pub(super) struct NameDropper {
-    first: Option<String>,
-    is_mixed: bool,
-}
-
-impl NameDropper {
-    pub(super) fn drop_from(&mut self, labels: &Labels) -> Labels {
-        let name = labels.metric_name();
-        match &self.first {
-            None => self.first = Some(name.to_owned()),
-            Some(first) => self.is_mixed |= first != name,
-        }
-        if labels.get("__type__").is_empty() && labels.get("__unit__").is_empty() {
-            return labels.without_metric_name();
-        }
-        self.is_mixed = true;
-        labels.filter(|label| !is_about_metric(label))
-    }
-
-    /// Fails when two elements have become the same, which takes different names before.
-    pub(super) fn finish(self, elements: &[Element], span: Span) -> Result<(), EvalError> {
-        if self.is_mixed { expect_unique(elements, span) } else { Ok(()) }
-    }
-}
-
-/// Fails when two elements have the same labels.
-pub(super) fn expect_unique(elements: &[Element], span: Span) -> Result<(), EvalError> {
-    let mut seen = HashSet::with_capacity(elements.len());
-    match elements.iter().find(|element| !seen.insert(&element.labels)) {
-        None => Ok(()),
-        Some(twice) => {
-            let what = format!("vector cannot contain metrics with the same labelset: {} comes twice", twice.labels);
-            Err(EvalError::new(span, what))
-        }
+/// The span that annotations about an argument name. As in Prometheus parentheses around it do not count, and a subquery
+/// has none.
+pub(super) fn noted_span(arg: &Expr) -> Span {
+    match &arg.kind {
+        ExprKind::Paren(inner) => noted_span(inner),
+        ExprKind::Subquery(_) => Span::default(),
+        _ => arg.span,
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::parse;
+    use std::time::Duration;
+
+    use super::super::{Answer, Options, SAMPLES_MAX, Severity, Value, evaluate_within, parse, query};
     use super::*;
-    use crate::model::TargetId;
+    use crate::model::{HistogramSample, Labels, Sample, TargetId};
     use crate::store::Origin;
 
-    /// A store with a sample a minute for each series; `_` is a gap.
+    /// A store with a sample a minute for each series, in the notation of tests.
     pub(in super::super) fn store(series: &[(&str, &str)]) -> Store {
         let mut store = Store::new();
         let everything = Matcher::new("__name__", crate::model::MatchOp::Regex, ".+").unwrap();
@@ -422,9 +254,16 @@ pub(super) mod tests {
             let ExprKind::Selector(selector) = parse(selector).unwrap().kind else { panic!("{selector}") };
             let labels = Labels::from_pairs(selector.matchers.iter().map(|m| (m.name.clone(), m.value.clone())));
             let id = store.series_for(&labels, &Origin::Scraped(TargetId::new("t"))).unwrap();
-            for (minute, value) in (0..).zip(values.split_whitespace()) {
-                if let Ok(value) = value.parse() {
-                    store.append(id, Sample { at: Timestamp::from_millis(minute * 60_000), value });
+            for (minute, noted) in (0..).zip(super::super::read_values(values).unwrap()) {
+                let at = Timestamp::from_millis(minute * 60_000);
+                match noted {
+                    super::super::Noted::Gap => {}
+                    super::super::Noted::Value { value: SampleValue::Float(value), .. } => {
+                        store.append(id, Sample { at, value });
+                    }
+                    super::super::Noted::Value { value: SampleValue::Histogram(histogram), .. } => {
+                        store.append_histogram(id, HistogramSample { at, histogram });
+                    }
                 }
             }
         }
@@ -433,21 +272,48 @@ pub(super) mod tests {
 
     /// The value of an expression at a minute, as text: elements sorted, or the error.
     pub(in super::super) fn value_of(source: &str, store: &Store, minute: i64) -> String {
+        shown(answer(source, store, minute, &Options::default()).map(|answer| answer.value))
+    }
+
+    /// The same, with what is told about it behind it.
+    pub(in super::super) fn told_of(source: &str, store: &Store, minute: i64) -> String {
+        let Answer { value, annotations } = match answer(source, store, minute, &Options::default()) {
+            Ok(answer) => answer,
+            Err(error) => return format!("error: {error}"),
+        };
+        let notes = [Severity::Warning, Severity::Info].map(|severity| annotations.render(severity, source));
+        let mut all = vec![shown(Ok(value))];
+        all.extend(notes.into_iter().flatten());
+        all.join(" | ")
+    }
+
+    fn answer(source: &str, store: &Store, minute: i64, options: &Options) -> Result<Answer, EvalError> {
         let expr = parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
-        match evaluate(&expr, store, Timestamp::from_millis(minute * 60_000)) {
+        query(&expr, store, Moments::instant(Timestamp::from_millis(minute * 60_000)), options)
+    }
+
+    /// A value, or why there is none, as text.
+    pub(in super::super) fn shown(value: Result<Value, EvalError>) -> String {
+        let plain = |value: &SampleValue| match value {
+            SampleValue::Float(value) => value.to_string(),
+            SampleValue::Histogram(histogram) => histogram.to_string(),
+        };
+        match value {
             Ok(Value::Scalar(value)) => value.to_string(),
             Ok(Value::String(text)) => format!("{text:?}"),
             Ok(Value::Vector(elements)) => {
                 let mut lines: Vec<String> =
-                    elements.iter().map(|element| format!("{} {}", element.labels, element.value)).collect();
+                    elements.iter().map(|element| format!("{} {}", element.labels, plain(&element.value))).collect();
                 lines.sort();
                 lines.join("; ")
             }
             Ok(Value::Matrix(elements)) => {
-                let samples = |samples: &[Sample]| -> Vec<String> {
-                    samples.iter().map(|sample| format!("{}@{}", sample.value, sample.at.seconds())).collect()
-                };
-                let lines = elements.iter().map(|it| format!("{} {}", it.labels, samples(&it.samples).join(" ")));
+                let lines = elements.iter().map(|it| {
+                    let floats = it.samples.iter().map(|sample| format!("{}@{}", sample.value, sample.at.seconds()));
+                    let histograms = it.histograms.iter();
+                    let histograms = histograms.map(|sample| format!("{}@{}", sample.histogram, sample.at.seconds()));
+                    format!("{} {}", it.labels, floats.chain(histograms).collect::<Vec<_>>().join(" "))
+                });
                 lines.collect::<Vec<_>>().join("; ")
             }
             Err(error) => format!("error: {error}"),
@@ -512,25 +378,6 @@ pub(super) mod tests {
         check("(b[1m] offset 1m)", 2, "b 1@60");
         check("(b * 2)[2m:]", 2, "{} 2@60 4@120");
         check("a[1m]", 9, "");
-    }
-
-    #[test]
-    fn what_is_not_supported_is_never_evaluated() {
-        let store = store(&[("a", "0 1 2 3 4 5")]);
-        let check = |source: &str, what: &str| {
-            let expr = super::super::parse_any(source).unwrap();
-            let error = evaluate(&expr, &store, Timestamp::from_millis(0)).unwrap_err();
-            assert_eq!(error.what, format!("{what} is not supported yet"), "{source}");
-            assert_eq!(parse(source).unwrap_err().what, error.what, "{source}");
-        };
-        check("rate(a[5m] anchored)", "`anchored`");
-        check("a smoothed", "`smoothed`");
-        check("1 + (a </ 2)", "`</`");
-        check("a >/ 2", "`>/`");
-        check("info(a)", "`info`");
-        check("sum(histogram_count(a))", "`histogram_count`");
-        check("start_timestamp(a)", "`start_timestamp`");
-        check(r#""\xff""#, "text that is not UTF-8");
     }
 
     #[test]

@@ -15,22 +15,22 @@ pub(super) const SECONDS_MAX: f64 = 9_223_372_036.854;
 
 /// The moments that a query is evaluated for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Moments {
+pub struct Moments {
     /// The first.
-    pub(super) start: Timestamp,
+    pub start: Timestamp,
     /// The last.
-    pub(super) end: Timestamp,
-    /// How far they are apart; zero when there is only one.
-    pub(super) step: Duration,
+    pub end: Timestamp,
+    /// How far they are apart; zero when there is only one, and no range is asked for.
+    pub step: Duration,
 }
 
 impl Moments {
     /// One moment.
-    pub(super) fn instant(at: Timestamp) -> Self {
+    pub fn instant(at: Timestamp) -> Self {
         Self { start: at, end: at, step: Duration::ZERO }
     }
 
-    /// What `step()` gives, in seconds.
+    /// What `step()` gives in a length, in seconds.
     pub(super) fn step(self) -> f64 {
         self.step.as_secs_f64()
     }

@@ -1,12 +1,14 @@
 //! Operators on two vectors: which elements are partners, and what becomes of them.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::Span;
+use super::annotation::Annotation;
 use super::ast::{BinaryOp, BinaryOperation, Fill, Matching, MatchingSide};
-use super::binary::{calculate, compare};
-use super::interpret::{Element, EvalError, is_about_metric};
+use super::combine::{Misfit, combine};
+use super::interpret::{EvalError, Interpreter};
+use super::names::is_about_metric;
+use super::value::{Item, SampleValue};
 use crate::model::{Labels, METRIC_NAME};
 
 /// What partners have in common, as texts: label values, or names and values.
@@ -30,16 +32,11 @@ impl Matching {
 }
 
 /// `and`, `or` and `unless`.
-pub(super) fn set_operation(
-    op: BinaryOp,
-    left: Vec<Element>,
-    right: Vec<Element>,
-    matching: &Matching,
-) -> Vec<Element> {
+pub(super) fn set_operation(op: BinaryOp, left: Vec<Item>, right: Vec<Item>, matching: &Matching) -> Vec<Item> {
     let mut kept = left;
     if op == BinaryOp::Or {
         let taken = have_partners(&right, &kept, matching);
-        kept.extend(right.into_iter().zip(taken).filter(|(_, taken)| !taken).map(|(element, _)| element));
+        kept.extend(right.into_iter().zip(taken).filter(|(_, taken)| !taken).map(|(item, _)| item));
         return kept;
     }
     let mut matched = have_partners(&kept, &right, matching).into_iter();
@@ -47,19 +44,20 @@ pub(super) fn set_operation(
     kept
 }
 
-/// For each element, whether it has a partner among others.
-fn have_partners(elements: &[Element], others: &[Element], matching: &Matching) -> Vec<bool> {
+/// For each item, whether it has a partner among others.
+fn have_partners(items: &[Item], others: &[Item], matching: &Matching) -> Vec<bool> {
     let keys: HashSet<Key<'_>> = others.iter().map(|other| matching.key(&other.labels)).collect();
-    elements.iter().map(|element| keys.contains(&matching.key(&element.labels))).collect()
+    items.iter().map(|item| keys.contains(&matching.key(&item.labels))).collect()
 }
 
 /// Arithmetic and comparisons: each element meets its one partner on the other side.
 pub(super) fn join(
+    interpreter: &mut Interpreter<'_>,
     operation: &BinaryOperation,
-    left: &[Element],
-    right: &[Element],
+    left: &[Item],
+    right: &[Item],
     span: Span,
-) -> Result<Vec<Element>, EvalError> {
+) -> Result<Vec<Item>, EvalError> {
     let matching = &operation.matching;
     if matching.fill.is_none() && (left.is_empty() || right.is_empty()) {
         return Ok(Vec::new());
@@ -68,54 +66,49 @@ pub(super) fn join(
     let (many, one) = if is_swapped { (right, left) } else { (left, right) };
     // With `group_right` Prometheus swaps the sides before it fills them, and so do we: `fill_left` is for the many.
     let Fill { left: fill_many, right: fill_one } = matching.fill;
-    // Each side is filled from the other as it is, and so never from what was filled in.
-    let (many, one) = (filled(matching, many, one, fill_many), filled(matching, one, many, fill_one));
-    let (many, one) = (&*many, &*one);
     let partners = partners(matching, one, if is_swapped { "left" } else { "right" }, span)?;
-    let mut seen = Seen::new(matching, one.len());
-    let mut joined = Vec::new();
-    for element in many {
-        let Some(&partner) = partners.get(&matching.key(&element.labels)) else { continue };
-        let (left, right) = if is_swapped { (&one[partner], element) } else { (element, &one[partner]) };
-        let (value, keeps) = result(operation, left.value, right.value);
-        let labels = result_labels(operation, &element.labels, &one[partner].labels);
-        seen.note(partner, &labels, span)?;
-        if keeps {
-            joined.push(Element { labels, value });
+    let mut joining = Joining::new(operation, interpreter.options.delays_name_removal, is_swapped, span);
+    for item in many {
+        let key = matching.key(&item.labels);
+        if let Some(partner) = partners.get(&key) {
+            joining.pair(key, &item.labels, &item.value, &one[*partner].labels, &one[*partner].value)?;
+        } else if let Some(fill) = fill_one {
+            joining.pair(key, &item.labels, &item.value, &matching.group(&item.labels), &fill.into())?;
         }
     }
-    Ok(joined)
-}
-
-/// The elements of a side, and one more for each group that only the other side has.
-fn filled<'a>(matching: &Matching, side: &'a [Element], other: &[Element], fill: Option<f64>) -> Cow<'a, [Element]> {
-    let Some(value) = fill else { return Cow::Borrowed(side) };
-    let mut keys: HashSet<Key<'_>> = side.iter().map(|element| matching.key(&element.labels)).collect();
-    let missing = other.iter().filter(|element| keys.insert(matching.key(&element.labels)));
-    let stand_ins = missing.map(|element| Element { labels: matching.group(&element.labels), value });
-    let stand_ins: Vec<Element> = stand_ins.collect();
-    if stand_ins.is_empty() { Cow::Borrowed(side) } else { Cow::Owned([side, &stand_ins].concat()) }
+    if let Some(fill) = fill_many {
+        for item in one {
+            let key = matching.key(&item.labels);
+            if !joining.has_met(&key) {
+                joining.pair(key, &matching.group(&item.labels), &fill.into(), &item.labels, &item.value)?;
+            }
+        }
+    }
+    if let Some(note) = joining.note {
+        interpreter.notes.add(note);
+    }
+    Ok(joining.joined)
 }
 
 /// Where each key stands on the side on which it may stand once.
 fn partners<'a>(
     matching: &Matching,
-    one: &'a [Element],
+    one: &'a [Item],
     side: &str,
     span: Span,
 ) -> Result<HashMap<Key<'a>, usize>, EvalError> {
     let mut partners = HashMap::with_capacity(one.len());
-    for (at, element) in one.iter().enumerate() {
-        if let Some(first) = partners.insert(matching.key(&element.labels), at) {
+    for (at, item) in one.iter().enumerate() {
+        if let Some(first) = partners.insert(matching.key(&item.labels), at) {
             // In order of labels, so that the message does not depend on which series came first.
-            let mut twice = [&one[first].labels, &element.labels];
+            let mut twice = [in_braces(&one[first].labels), in_braces(&item.labels)];
             twice.sort();
             let what = format!(
                 "found duplicate series for the match group {} on the {side} hand-side of the operation: [{}, {}];\
                  many-to-many matching not allowed: matching labels must be unique on one side",
-                matching.group(&element.labels),
-                in_braces(twice[0]),
-                in_braces(twice[1]),
+                in_braces(&matching.group(&item.labels)),
+                twice[0],
+                twice[1],
             );
             return Err(EvalError::new(span, what));
         }
@@ -129,19 +122,11 @@ fn in_braces(labels: &Labels) -> String {
     format!("{{{}}}", pairs.join(", "))
 }
 
-/// The value of two partners, and whether it passes.
-fn result(operation: &BinaryOperation, left: f64, right: f64) -> (f64, bool) {
-    if !operation.op.is_comparison() {
-        return (calculate(operation.op, left, right), true);
-    }
-    let holds = compare(operation.op, left, right);
-    if operation.returns_bool { (f64::from(u8::from(holds)), true) } else { (left, holds) }
-}
-
 /// The labels of two partners: those of the many side, or those that both share, and what is taken over.
-fn result_labels(operation: &BinaryOperation, many: &Labels, one: &Labels) -> Labels {
+fn result_labels(operation: &BinaryOperation, is_delayed: bool, many: &Labels, one: &Labels) -> Labels {
     let matching = &operation.matching;
-    let drops_name = !operation.op.is_comparison() || operation.returns_bool;
+    let calculates = !operation.op.is_comparison() && !operation.op.is_trim();
+    let drops_name = calculates || operation.returns_bool && !is_delayed;
     let matched = |name: &str| matching.labels.iter().any(|label| label == name);
     let labels = many.filter(|name| {
         let is_dropped_name = drops_name && is_about_metric(name);
@@ -157,30 +142,71 @@ fn result_labels(operation: &BinaryOperation, many: &Labels, one: &Labels) -> La
     labels.build()
 }
 
-/// Which partners have been met, so that no result comes twice.
-enum Seen {
-    /// Each partner once.
-    Once(Vec<bool>),
-    /// Each partner once for each label set of the result.
-    Labelled(HashMap<usize, HashSet<Labels>>),
+/// A join under way.
+struct Joining<'a> {
+    operation: &'a BinaryOperation,
+    is_delayed: bool,
+    is_swapped: bool,
+    span: Span,
+    joined: Vec<Item>,
+    /// What was met of each key: the label sets of results where several may meet one partner.
+    met: HashMap<Key<'a>, HashSet<Labels>>,
+    /// The last thing that is worth telling, as Prometheus tells no more.
+    note: Option<Annotation>,
 }
 
-impl Seen {
-    fn new(matching: &Matching, partners: usize) -> Self {
-        if matching.many.is_some() { Self::Labelled(HashMap::new()) } else { Self::Once(vec![false; partners]) }
+impl<'a> Joining<'a> {
+    fn new(operation: &'a BinaryOperation, is_delayed: bool, is_swapped: bool, span: Span) -> Self {
+        Self { operation, is_delayed, is_swapped, span, joined: Vec::new(), met: HashMap::new(), note: None }
     }
 
-    fn note(&mut self, partner: usize, labels: &Labels, span: Span) -> Result<(), EvalError> {
-        let (is_new, advice) = match self {
-            Self::Once(met) => (
-                !std::mem::replace(&mut met[partner], true),
-                "many-to-one matching must be explicit (group_left/group_right)",
-            ),
-            Self::Labelled(met) => {
-                (met.entry(partner).or_default().insert(labels.clone()), "grouping labels must ensure unique matches")
+    fn has_met(&self, key: &Key<'_>) -> bool {
+        self.met.contains_key(key)
+    }
+
+    fn pair(
+        &mut self,
+        key: Key<'a>,
+        many: &Labels,
+        many_value: &SampleValue,
+        one: &Labels,
+        one_value: &SampleValue,
+    ) -> Result<(), EvalError> {
+        let BinaryOperation { op, returns_bool, matching, .. } = self.operation;
+        let (left, right) = if self.is_swapped { (one_value, many_value) } else { (many_value, one_value) };
+        let pair = match combine(*op, left, right, self.span) {
+            Ok(pair) => pair,
+            Err(Misfit::Types(note) | Misfit::Resets(note)) => {
+                self.note = Some(note);
+                return Ok(());
+            }
+            Err(Misfit::Schemas) => {
+                self.note = Some(Annotation::incompatible_layout(op.as_str(), self.span));
+                return Ok(());
             }
         };
-        if is_new { Ok(()) } else { Err(EvalError::new(span, format!("multiple matches for labels: {advice}"))) }
+        if pair.note.is_some() {
+            self.note = pair.note;
+        }
+        let labels = result_labels(self.operation, self.is_delayed, many, one);
+        let before = self.met.entry(key).or_default();
+        let is_new = if matching.many.is_some() { before.insert(labels.clone()) } else { before.is_empty() };
+        if !is_new {
+            let advice = match matching.many {
+                Some(_) => "grouping labels must ensure unique matches",
+                None => "many-to-one matching must be explicit (group_left/group_right)",
+            };
+            return Err(EvalError::new(self.span, format!("multiple matches for labels: {advice}")));
+        }
+        if matching.many.is_none() {
+            before.insert(labels.clone());
+        }
+        if !pair.passes && !returns_bool {
+            return Ok(());
+        }
+        let value = if *returns_bool { f64::from(u8::from(pair.passes)).into() } else { pair.value };
+        self.joined.push(Item { labels, value, drops_name: self.is_delayed && *returns_bool });
+        Ok(())
     }
 }
 

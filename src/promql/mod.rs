@@ -20,24 +20,41 @@ mod check;
 mod support;
 mod survey;
 
+mod annotation;
+mod value;
+
 mod aggregate;
 mod binary;
+mod combine;
+mod extended;
 mod functions;
+mod histogram_sum;
 mod interpret;
+mod invariant;
 mod matching;
+mod names;
+mod notation;
+mod query;
+mod selection;
+mod share;
 mod sum;
+mod window;
 
 pub use crate::store::LOOKBACK;
+pub use annotation::{Annotation, Annotations, Severity};
 pub use ast::{
     AggregateOp, Aggregation, At, BinaryOp, BinaryOperation, Call, Expr, ExprKind, Fill, Grouping, Matching,
     MatchingSide, Reading, Selector, Shift, Subquery, ValueType,
 };
 pub use check::type_of;
 pub use functions::{Function, functions};
-pub use interpret::{Element, EvalError, RangeElement, SAMPLES_MAX, Value, evaluate, evaluate_within};
-pub use length::{Length, LengthKind};
+pub use interpret::EvalError;
+pub use length::{Length, LengthKind, Moments};
+pub use notation::{NOTED_MAX, Noted, NotedSeries, read_series, read_values};
 pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any, parse_sharing};
 pub use place::{ParseError, Span};
 pub use print::selector_text;
+pub use query::{Answer, MOMENTS_MAX, Options, SAMPLES_MAX, evaluate, evaluate_within, query};
 pub use support::unsupported;
 pub use survey::{Latest, SelectorUse, is_condition, selectors};
+pub use value::{Element, RangeElement, SampleValue, Value};

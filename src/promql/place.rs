@@ -22,6 +22,14 @@ impl Span {
         (line, column)
     }
 
+    /// Line and column of its beginning, from 1; columns count bytes, as Prometheus counts them.
+    pub fn line_byte_column(self, source: &str) -> (u32, u32) {
+        let before = source.get(..self.start as usize).unwrap_or(source);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = u32::try_from(before.len() - line_start + 1).unwrap_or(u32::MAX);
+        (self.locate(source).0, column)
+    }
+
     /// The line on which it begins, with a mark under the spot.
     pub fn render(self, source: &str) -> String {
         let (_, text, column) = self.locate(source);
@@ -59,11 +67,6 @@ pub struct ParseError {
 impl ParseError {
     pub(super) fn new(span: Span, what: impl Into<String>) -> Self {
         Self { span, what: what.into(), hint: None }
-    }
-
-    /// Says that a feature of Prometheus is missing, by its name.
-    pub(super) fn unsupported(span: Span, feature: &str) -> Self {
-        Self::new(span, format!("{feature} is not supported yet"))
     }
 
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {

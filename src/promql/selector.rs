@@ -39,7 +39,7 @@ impl Parser<'_> {
     }
 
     /// `{a="b", "metric"}`; returns where it ends.
-    fn braces(&mut self, matchers: &mut Vec<Matcher>) -> Result<Span, ParseError> {
+    pub(super) fn braces(&mut self, matchers: &mut Vec<Matcher>) -> Result<Span, ParseError> {
         let named_before = matchers.first().map(|name| name.value.clone());
         let mut name = named_before.clone();
         self.take_sign("{")?;

@@ -1,33 +1,6 @@
 //! Sums and means that lose little to rounding, to the last bit like Prometheus's.
 
-/// A sum after Kahan and Neumaier: beside the sum it keeps what rounding took.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct CompensatedSum {
-    sum: f64,
-    lost: f64,
-}
-
-impl CompensatedSum {
-    pub(super) fn add(&mut self, value: f64) {
-        let sum = self.sum + value;
-        if sum.is_infinite() {
-            self.lost = 0.0;
-        } else if self.sum.abs() >= value.abs() {
-            self.lost += (self.sum - sum) + value;
-        } else {
-            self.lost += (value - sum) + self.sum;
-        }
-        self.sum = sum;
-    }
-
-    pub(super) fn total(self) -> f64 {
-        if self.sum.is_infinite() { self.sum } else { self.sum + self.lost }
-    }
-
-    fn scaled(self, factor: f64) -> Self {
-        Self { sum: factor * self.sum, lost: factor * self.lost }
-    }
-}
+use crate::model::CompensatedSum;
 
 /// A mean. It divides the sum, and goes over to a running mean when the sum would overflow.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,8 +26,7 @@ impl Mean {
                 return;
             }
             self.is_running = true;
-            let before = self.count - 1.0;
-            self.sum = CompensatedSum { sum: self.sum.sum / before, lost: self.sum.lost / before };
+            self.sum = self.sum.divided(self.count - 1.0);
         }
         self.sum = self.sum.scaled((self.count - 1.0) / self.count);
         self.sum.add(value / self.count);

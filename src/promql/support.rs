@@ -1,6 +1,6 @@
 //! What is valid PromQL and still cannot be evaluated.
 
-use super::ast::{BinaryOperation, Call, Expr, ExprKind, Reading, Selector, Shift};
+use super::ast::{Call, Expr, ExprKind, Reading, Selector, Shift};
 use super::length::{Length, Moments};
 use super::{ParseError, Span, functions};
 use crate::model::Timestamp;
@@ -9,21 +9,21 @@ use crate::model::Timestamp;
 const ANCHORED: [&str; 5] = ["changes", "delta", "increase", "rate", "resets"];
 const SMOOTHED: [&str; 3] = ["delta", "increase", "rate"];
 
-/// The first thing that makes an expression impossible to evaluate: a feature that is missing, or a calculated duration or
-/// a regular expression that fails in every query. [`parse`](super::parse) refuses it.
+/// The first thing that makes an expression impossible to evaluate: a calculated duration or a regular expression that fails in
+/// every query, a text that is none. [`parse`](super::parse) refuses it.
 pub fn unsupported(expr: &Expr) -> Option<ParseError> {
     refusal(expr, None).err()
 }
 
 /// Looks through an expression that is an argument of a call, or of nothing.
 fn refusal(expr: &Expr, caller: Option<&Call>) -> Result<(), ParseError> {
-    let missing = |feature: &str| Err(ParseError::unsupported(expr.span, feature));
     match &expr.kind {
-        ExprKind::Bytes(_) => missing("text that is not UTF-8"),
-        ExprKind::Selector(selector) => check_selector(selector, expr.span, None),
+        ExprKind::Bytes(_) => Err(ParseError::new(expr.span, "a text must be UTF-8")),
+        ExprKind::Selector(selector) => check_shift(&selector.shift),
         ExprKind::Range { selector, range } => {
             check_range(range)?;
-            check_selector(selector, expr.span, caller)
+            check_reading(selector, expr.span, caller)?;
+            check_shift(&selector.shift)
         }
         ExprKind::Subquery(subquery) => {
             check_range(&subquery.range)?;
@@ -32,26 +32,19 @@ fn refusal(expr: &Expr, caller: Option<&Call>) -> Result<(), ParseError> {
             refusal(&subquery.expr, None)
         }
         ExprKind::Call(call) => {
-            if !call.function.is_supported() {
-                return missing(&format!("`{}`", call.name()));
-            }
             functions::check_texts(call)?;
             call.args.iter().try_for_each(|arg| refusal(arg, Some(call)))
-        }
-        ExprKind::Binary(operation) => {
-            let BinaryOperation { op, .. } = &**operation;
-            expr.children().into_iter().try_for_each(|child| refusal(child, None))?;
-            if op.is_trim() { missing(&format!("`{}`", op.as_str())) } else { Ok(()) }
         }
         ExprKind::Paren(inner) => refusal(inner, caller),
         _ => expr.children().into_iter().try_for_each(|child| refusal(child, None)),
     }
 }
 
-fn check_selector(selector: &Selector, span: Span, caller: Option<&Call>) -> Result<(), ParseError> {
+/// `anchored` and `smoothed` have a meaning for some functions only.
+pub(super) fn check_reading(selector: &Selector, span: Span, caller: Option<&Call>) -> Result<(), ParseError> {
     let name = selector.reading.as_str();
     let fitting: &[&str] = match selector.reading {
-        Reading::Plain => return check_shift(&selector.shift),
+        Reading::Plain => return Ok(()),
         Reading::Anchored => &ANCHORED,
         Reading::Smoothed => &SMOOTHED,
     };
@@ -62,7 +55,7 @@ fn check_selector(selector: &Selector, span: Span, caller: Option<&Call>) -> Res
                 format!("{name} modifier can only be used with: {} - not with {}", fitting.join(", "), call.name());
             Err(ParseError::new(span, what))
         }
-        _ => Err(ParseError::unsupported(span, &format!("`{name}`"))),
+        _ => Ok(()),
     }
 }
 
@@ -99,11 +92,9 @@ mod tests {
         };
         let smoothed = "smoothed modifier can only be used with: delta, increase, rate - not with changes";
         check("sum(changes((a[5m] smoothed)))", "a[5m] smoothed", smoothed);
-        check("rate(a[5m] smoothed)", "a[5m] smoothed", "`smoothed` is not supported yet");
-        check("resets(a[5m] anchored) > 1", "a[5m] anchored", "`anchored` is not supported yet");
-        check("a or a smoothed", "a smoothed", "`smoothed` is not supported yet");
-        check("1 + (a </ 2)", "a </ 2", "`</` is not supported yet");
-        check("info(a, {b=''}) + 1", "info(a, {b=''})", "`info` is not supported yet");
+        let anchored =
+            "anchored modifier can only be used with: changes, delta, increase, rate, resets - not with deriv";
+        check("1 + deriv(a[5m] anchored)", "a[5m] anchored", anchored);
         check("rate(a[5m-5m])", "5m-5m", "the duration must be greater than 0");
         check("rate(a[-2^2])", "-2^2", "the duration must be greater than 0");
         check("max_over_time(a[1h:1m-1m])", "1m-1m", "the duration must be greater than 0");

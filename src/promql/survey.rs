@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::LOOKBACK;
 use super::ast::{At, BinaryOp, Expr, ExprKind, Reading, Selector, Shift, ValueType};
 use super::check::type_of;
+use super::functions::{info_matchers, info_shifts};
 use super::length::{Length, Moments};
 use crate::model::{Matcher, Timestamp};
 
@@ -124,6 +125,13 @@ fn collect(expr: &Expr, past: Past, latest: Latest, uses: &mut Vec<SelectorUse>)
             // Values at the ends of a range are taken from samples before it.
             let before_ms = if selector.reading == Reading::Plain { 0 } else { lookback_ms };
             note(selector, range_ms, range_ms.saturating_add(before_ms));
+        }
+        ExprKind::Call(call) if call.function.chooses_labels() => {
+            collect(&call.args[0], past, uses);
+            let shifts = info_shifts(&call.args[0]).unwrap_or_default();
+            let past = shifts.into_iter().rev().fold(past, Past::shifted);
+            let (reach, window) = (past.further(lookback_ms).duration(), past.duration());
+            uses.push(SelectorUse { matchers: info_matchers(&call.args), reach, window });
         }
         ExprKind::Subquery(query) => {
             let earliest = past.shifted(&query.shift).further(millis(&query.range).max(0));

@@ -105,7 +105,9 @@ pub fn annotate(
 pub(super) fn elements_of(value: Value) -> Result<Vec<(Labels, f64)>, RuleError> {
     match value {
         Value::Scalar(value) => Ok(vec![(Labels::empty(), value)]),
-        Value::Vector(elements) => Ok(elements.into_iter().map(|element| (element.labels, element.value)).collect()),
+        Value::Vector(elements) => {
+            Ok(elements.into_iter().map(|element| (element.labels, element.value.number())).collect())
+        }
         Value::Matrix(_) | Value::String(_) => Err(RuleError::NotAVector),
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Labels, METRIC_NAME};
-use crate::promql::Value;
+use crate::promql::{SampleValue, Value};
 
-use super::annotate::elements_of;
 use super::{Instance, InstanceState, RecordRule, RuleError};
 
 /// The series that tells which alerts there are, with their state.
@@ -17,8 +16,12 @@ const ALERT_STATE: &str = "alertstate";
 
 /// The series that a result becomes. As in Prometheus the rule's name and labels win over those of the element, an empty
 /// one takes a label away, and two elements with the same labels fail the rule. `limit` 0 is none.
-pub fn record(rule: &RecordRule, value: Value, limit: usize) -> Result<Vec<(Labels, f64)>, RuleError> {
-    let elements = elements_of(value)?;
+pub fn record(rule: &RecordRule, value: Value, limit: usize) -> Result<Vec<(Labels, SampleValue)>, RuleError> {
+    let elements: Vec<(Labels, SampleValue)> = match value {
+        Value::Scalar(value) => vec![(Labels::empty(), value.into())],
+        Value::Vector(elements) => elements.into_iter().map(|element| (element.labels, element.value)).collect(),
+        Value::Matrix(_) | Value::String(_) => return Err(RuleError::NotAVector),
+    };
     let mut known = BTreeSet::new();
     let mut series = Vec::with_capacity(elements.len());
     for (element, value) in elements {
@@ -69,7 +72,7 @@ mod tests {
             labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         };
         let element =
-            |pairs: &&[(&str, &str)]| Element { labels: Labels::from_pairs(pairs.iter().copied()), value: 1.0 };
+            |pairs: &&[(&str, &str)]| Element { labels: Labels::from_pairs(pairs.iter().copied()), value: 1.0.into() };
         let got = record(&rule, Value::Vector(elements.iter().map(element).collect()), limit);
         let got = got.map(|series| series.iter().map(|(labels, _)| labels.to_string()).collect::<Vec<_>>());
         let expected = expected.map(|list| list.iter().map(ToString::to_string).collect()).map_err(str::to_owned);

@@ -13,6 +13,7 @@ mod limits;
 mod outages;
 mod lineage;
 mod retain;
+mod rich;
 mod selector;
 mod series;
 
@@ -25,11 +26,13 @@ pub use limits::Limits;
 pub use lineage::{Origin, TargetHistory};
 pub use outages::Outages;
 pub use retain::Retain;
+pub use rich::Rich;
 pub use selector::{SelectorId, metric_names};
 pub use series::{Append, Series, SeriesId};
 
-use crate::model::{Labels, Matcher, Sample, TargetId, Timestamp};
+use crate::model::{HistogramSample, Labels, Matcher, Sample, TargetId, Timestamp, stale_nan};
 use limits::{Refusals, Size};
+use rich::RichTable;
 use selector::Selectors;
 
 /// How far an instant selector looks back for the newest sample. A series keeps at least this much.
@@ -43,6 +46,8 @@ pub struct Store {
     /// Slots whose series was dropped, ready for another.
     free: Vec<u32>,
     by_labels: HashMap<Labels, SeriesId>,
+    /// Native histograms and starts of counters.
+    rich: RichTable,
     targets: HashMap<TargetId, TargetHistory>,
     limits: Limits,
     size: Size,
@@ -81,6 +86,7 @@ impl Store {
             slots: Vec::new(),
             free: Vec::new(),
             by_labels: HashMap::new(),
+            rich: RichTable::default(),
             targets: HashMap::new(),
             limits: Limits::default(),
             size: Size::default(),
@@ -248,8 +254,11 @@ impl Store {
 
     /// Marks the end of a series that is stored: there is no value any more from `at` on, or right after its last sample.
     pub fn end(&mut self, labels: &Labels, at: Timestamp) {
-        if let Some(series) = self.find(labels).and_then(|id| live(&mut self.slots, id)) {
+        let Some(id) = self.find(labels) else { return };
+        let newest_histogram = self.rich.get(id).and_then(Rich::last_at);
+        if let Some(series) = live(&mut self.slots, id) {
             self.size.samples += usize::from(series.end_at(at));
+            self.size.samples += usize::from(end_histograms(series, newest_histogram, at));
         }
     }
 
@@ -257,10 +266,12 @@ impl Store {
     pub fn end_target(&mut self, target: &TargetId, at: Timestamp) {
         self.targets.remove(target);
         self.refusals.remove(target);
-        for slot in &mut self.slots {
+        for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(series) = &mut slot.series else { continue };
             if series.origin().target() == Some(target) {
                 self.size.samples += usize::from(series.end_at(at));
+                let newest_histogram = self.rich.get(series_id(index, slot.generation)).and_then(Rich::last_at);
+                self.size.samples += usize::from(end_histograms(series, newest_histogram, at));
             }
         }
     }
@@ -307,6 +318,28 @@ impl Store {
                 Append::OutOfOrder
             }
         }
+    }
+
+    /// Adds a native histogram. Only histograms newer than the newest one of the series are stored.
+    pub fn append_histogram(&mut self, id: SeriesId, sample: HistogramSample) -> Append {
+        let Some(series) = live(&mut self.slots, id) else {
+            debug_assert!(false, "append to the dropped series {id:?}");
+            return Append::OutOfOrder;
+        };
+        let newest_float = series.last().map(|last| last.at);
+        let (appended, taken) = self.rich.append(id, sample, newest_float);
+        self.size.samples += taken;
+        appended
+    }
+
+    /// Notes since when what the newest sample of a series counts is counted.
+    pub fn note_start(&mut self, id: SeriesId, at: Timestamp, start: Timestamp) {
+        self.rich.note_start(id, at, start);
+    }
+
+    /// What a series has besides float samples; few have anything.
+    pub fn rich(&self, id: SeriesId) -> Option<&Rich> {
+        self.rich.get(id)
     }
 
     /// A series. An id that `trim` has dropped is a series without labels and samples.
@@ -365,10 +398,12 @@ impl Store {
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(series) = &mut slot.series else { continue };
             self.size.samples -= series.trim(now);
+            let id = series_id(index, slot.generation);
+            self.size.samples -= self.rich.trim(id, now - series.reach());
             let history = series.origin().target().and_then(|target| self.targets.get(target));
             let is_lost = history.is_some_and(|history| history.was_lost(now, series.reach()));
-            if series.is_empty() && !is_lost {
-                dropped.push(series_id(index, slot.generation));
+            if series.is_empty() && self.rich.get(id).is_none() && !is_lost {
+                dropped.push(id);
             }
         }
         for id in &dropped {
@@ -414,7 +449,7 @@ impl Store {
         let slot = &mut self.slots[id.slot as usize];
         if let Some(series) = slot.series.take() {
             self.size.remove_series(series.labels());
-            self.size.samples -= series.len();
+            self.size.samples -= series.len() + self.rich.remove(id);
             self.by_labels.remove(series.labels());
         }
         slot.generation = slot.generation.wrapping_add(1);
@@ -431,6 +466,16 @@ impl Default for Store {
 fn live(slots: &mut [Slot], id: SeriesId) -> Option<&mut Series> {
     let slot = slots.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation)?;
     slot.series.as_mut()
+}
+
+/// Marks the end of histograms that are newer than every float; says whether a marker was stored.
+fn end_histograms(series: &mut Series, newest: Option<Timestamp>, at: Timestamp) -> bool {
+    let Some(newest) = newest else { return false };
+    if series.last().is_some_and(|last| last.at > newest) {
+        return false;
+    }
+    let at = at.max(newest + Duration::from_millis(1));
+    series.append(Sample { at, value: stale_nan() }) == Append::Stored
 }
 
 fn series_id(index: usize, generation: u32) -> SeriesId {

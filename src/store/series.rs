@@ -52,8 +52,13 @@ impl Series {
 
     /// The newest sample in `(at - lookback, at]`; `None` when there is none or when it is a stale marker.
     pub fn value_at(&self, at: Timestamp, lookback: Duration) -> Option<Sample> {
+        self.sample_at(at, lookback).filter(|newest| !is_stale(newest.value))
+    }
+
+    /// The newest sample in `(at - lookback, at]`, which may be a stale marker.
+    pub fn sample_at(&self, at: Timestamp, lookback: Duration) -> Option<Sample> {
         let newest = self.samples.get(self.end(at).checked_sub(1)?)?;
-        (newest.at > at - lookback && !is_stale(newest.value)).then_some(*newest)
+        (newest.at > at - lookback).then_some(*newest)
     }
 
     /// The samples in `(from, to]`, stale markers left out.
@@ -108,6 +113,10 @@ impl Series {
 
     pub(super) fn reach_at_least(&mut self, reach: Duration) {
         self.reach = self.reach.max(reach);
+    }
+
+    pub(super) fn reach(&self) -> Duration {
+        self.reach
     }
 
     pub(super) fn set_reach(&mut self, reach: Duration) {

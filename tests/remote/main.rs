@@ -132,7 +132,7 @@ async fn a_query_is_asked_as_prometheus_wants_it() {
     let source = RemoteSource::new(spec, clients(Some(options)));
     let answered = source.ask("up{job=~\"a+b&c\"} > 0", at()).await;
     let labels = Labels::from_pairs([("__name__", "up"), ("job", "node")]);
-    let value = Value::Vector(vec![Element { labels, value: 1.0 }]);
+    let value = Value::Vector(vec![Element { labels, value: 1.0.into() }]);
     assert_eq!(answered, Ok(Answered { value, warnings: vec!["stale".to_owned()] }));
 
     let asked = &api.asked()[0];
@@ -157,7 +157,7 @@ async fn a_large_answer_is_read() {
     .await;
     let answered = ask(&api.url, PATIENT).await.unwrap();
     let Value::Vector(elements) = answered.value else { panic!("a vector") };
-    assert_eq!((elements.len(), elements[19_999].value), (20_000, 19_999.0));
+    assert_eq!((elements.len(), elements[19_999].value.number()), (20_000, 19_999.0));
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn a_real_prometheus_answers() {
     let answered = source.ask("up", at).await.unwrap();
     let Value::Vector(elements) = &answered.value else { panic!("{answered:?}") };
     let [up] = elements.as_slice() else { panic!("{elements:?}") };
-    assert_eq!((up.value, up.labels.metric_name(), up.labels.get("job")), (1.0, "up", "self"));
+    assert_eq!((up.value.number(), up.labels.metric_name(), up.labels.get("job")), (1.0, "up", "self"));
     assert_eq!(source.ask("scalar(vector(1))", at).await.unwrap().value, Value::Scalar(1.0));
     assert_eq!(source.ask("\"a\"", at).await.unwrap().value, Value::String("a".to_owned()));
     for (query, expected) in [("1 / 0", f64::INFINITY), ("-1 / 0", f64::NEG_INFINITY), ("time()", at.seconds())] {

@@ -176,7 +176,7 @@ impl World {
     pub(crate) fn answer_to(&mut self, id: QuestionId, elements: Elements<'_>) {
         let element = |(labels, value): &(&[(&str, &str)], f64)| promql::Element {
             labels: Labels::from_pairs(labels.iter().copied()),
-            value: *value,
+            value: (*value).into(),
         };
         let answer = elements
             .map(|list| Answered { value: Value::Vector(list.iter().map(element).collect()), warnings: Vec::new() })

@@ -14,7 +14,7 @@ struct Date {
 }
 
 fn whole_seconds(seconds: f64) -> i64 {
-    Timestamp::from_seconds(seconds.floor()).millis().div_euclid(1000)
+    Timestamp::from_seconds(seconds.trunc()).millis().div_euclid(1000)
 }
 
 fn days(seconds: f64) -> i64 {

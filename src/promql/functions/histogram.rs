@@ -1,52 +1,128 @@
-//! Quantiles and fractions of classic histograms: one series for each bucket, its upper bound in `le`.
+//! Quantiles and fractions of histograms, classic or native.
+//!
+//! A classic histogram has one series for each bucket, with its upper bound in `le`; a native one is a sample.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::Span;
+use super::super::annotation::{Annotation, Annotations};
 use super::super::ast::Expr;
-use super::super::interpret::{Element, EvalError, Interpreter, NameDropper, Value, expect_unique};
+use super::super::interpret::{EvalError, Interpreter, noted_span};
 use super::super::literal::Number;
-use crate::model::Labels;
+use super::super::names::expect_unique;
+use super::super::value::{Item, Outcome, SampleValue};
+use super::classic::{self, ClassicBucket};
+use super::native;
+use crate::model::{Histogram, Labels};
 
 /// The label that holds a bucket's upper bound.
 const BOUND: &str = "le";
 
-/// Counts that differ by no more than this, relative to their sum, are taken to be the same: what differs is rounding.
-const ROUNDING: f64 = 1e-12;
-
-/// A bucket: how many observations were at most `bound`.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    bound: f64,
-    count: f64,
+/// The histograms among the elements of a vector.
+struct Histograms {
+    native: Vec<(Labels, Arc<Histogram>)>,
+    classic: Vec<(Labels, Vec<ClassicBucket>)>,
+    span: Span,
 }
 
-pub(super) fn quantile(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
+pub(super) fn quantile(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
     let q = interpreter.scalar(&args[0])?;
-    let elements = interpreter.vector(&args[1])?;
-    each_histogram(&elements, span, |buckets| bucket_quantile(q, buckets)).map(Value::Vector)
+    let items = interpreter.vector(&args[1])?;
+    note_quantile(q, noted_span(&args[0]), &mut interpreter.notes);
+    let histograms = histograms(interpreter, items, noted_span(&args[1]));
+    let items = quantiles_of(interpreter, &histograms, q, span)?;
+    Ok(Outcome::Vector(items))
 }
 
 /// `histogram_quantiles(buckets, label, q, …)`
-pub(super) fn quantiles(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
+pub(super) fn quantiles(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
     let label = interpreter.text(&args[1])?;
     if label.is_empty() {
         return Err(EvalError::new(args[1].span, "a label needs a name"));
     }
-    let elements = interpreter.vector(&args[0])?;
+    let items = interpreter.vector(&args[0])?;
     let mut all = Vec::new();
-    for arg in &args[2..] {
-        let q = interpreter.scalar(arg)?;
+    let qs = args[2..].iter().map(|arg| Ok((interpreter.scalar(arg)?, noted_span(arg))));
+    let qs = qs.collect::<Result<Vec<(f64, Span)>, EvalError>>()?;
+    for (q, span) in &qs {
+        note_quantile(*q, *span, &mut interpreter.notes);
+    }
+    let histograms = histograms(interpreter, items, noted_span(&args[0]));
+    for (q, _) in qs {
         let name = number_with_point(q);
-        for mut element in each_histogram(&elements, span, |buckets| bucket_quantile(q, buckets))? {
-            let mut labels = element.labels.edit();
+        for mut item in quantiles_of(interpreter, &histograms, q, span)? {
+            let mut labels = item.labels.edit();
             labels.set(label.as_str(), name.as_str());
-            element.labels = labels.build();
-            all.push(element);
+            item.labels = labels.build();
+            all.push(item);
         }
     }
-    expect_unique(&all, span)?;
-    Ok(Value::Vector(all))
+    if !interpreter.options.delays_name_removal {
+        expect_unique(all.iter().map(|item| &item.labels), span)?;
+    }
+    Ok(Outcome::Vector(all))
+}
+
+pub(super) fn fraction(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
+    let (lower, upper) = (interpreter.scalar(&args[0])?, interpreter.scalar(&args[1])?);
+    let items = interpreter.vector(&args[2])?;
+    let histograms = histograms(interpreter, items, noted_span(&args[2]));
+    let (mut items, mut names) = (Vec::new(), interpreter.names());
+    for (labels, histogram) in &histograms.native {
+        let value =
+            native::fraction(lower, upper, histogram, labels.metric_name(), histograms.span, &mut interpreter.notes);
+        items.push(names.item(labels, value));
+    }
+    for (labels, buckets) in &histograms.classic {
+        items.push(names.item(labels, classic::fraction(lower, upper, buckets.clone())));
+    }
+    names.finish(&items, span)?;
+    Ok(Outcome::Vector(items))
+}
+
+/// Tells that a quantile is none.
+fn note_quantile(q: f64, span: Span, notes: &mut Annotations) {
+    if !(0.0..=1.0).contains(&q) {
+        notes.add(Annotation::invalid_quantile(q, span));
+    }
+}
+
+/// The same for the first scalar of a function over a range.
+pub(super) fn check_quantile(scalars: &[f64], args: &[Expr], notes: &mut Annotations) -> Result<(), EvalError> {
+    if let (Some(q), Some(arg)) = (scalars.first(), args.first()) {
+        note_quantile(*q, noted_span(arg), notes);
+    }
+    Ok(())
+}
+
+fn quantiles_of(
+    interpreter: &mut Interpreter<'_>,
+    histograms: &Histograms,
+    q: f64,
+    span: Span,
+) -> Result<Vec<Item>, EvalError> {
+    let (mut items, mut names) = (Vec::new(), interpreter.names());
+    for (labels, histogram) in &histograms.native {
+        let value = native::quantile(q, histogram, labels.metric_name(), histograms.span, &mut interpreter.notes);
+        items.push(names.item(labels, value));
+    }
+    for (labels, buckets) in &histograms.classic {
+        let (value, fixed) = classic::quantile(q, buckets.clone());
+        if let Some(fixed) = fixed {
+            let metric = told_metric(interpreter, labels);
+            let note = Annotation::forced_monotonicity(&metric, fixed, interpreter.at, histograms.span);
+            interpreter.notes.add(note);
+        }
+        items.push(names.item(labels, value));
+    }
+    names.finish(&items, span)?;
+    Ok(items)
+}
+
+/// The metric that is told of: Prometheus knows it where names go at the end only.
+fn told_metric(interpreter: &Interpreter<'_>, labels: &Labels) -> String {
+    if interpreter.options.delays_name_removal { labels.metric_name().to_owned() } else { String::new() }
 }
 
 /// A number as OpenMetrics writes it: `1.0`, never `1`.
@@ -56,146 +132,51 @@ fn number_with_point(value: f64) -> String {
     if is_whole { format!("{text}.0") } else { text }
 }
 
-pub(super) fn fraction(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
-    let (lower, upper) = (interpreter.scalar(&args[0])?, interpreter.scalar(&args[1])?);
-    let elements = interpreter.vector(&args[2])?;
-    each_histogram(&elements, span, |buckets| bucket_fraction(lower, upper, buckets)).map(Value::Vector)
-}
-
-/// Puts the buckets that differ only in `le` together and makes one element of each histogram. An element whose `le` is
-/// no number is no bucket.
-fn each_histogram(
-    elements: &[Element],
-    span: Span,
-    value: impl Fn(Vec<Bucket>) -> f64,
-) -> Result<Vec<Element>, EvalError> {
-    let mut histograms: Vec<(Labels, Vec<Bucket>)> = Vec::new();
-    let mut index: HashMap<Vec<&str>, usize> = HashMap::new();
-    for Element { labels, value: count } in elements {
-        let Ok(bound) = labels.get(BOUND).parse() else { continue };
-        let others = labels.iter().filter(|(name, _)| *name != BOUND);
-        let place = *index.entry(others.flat_map(|(name, value)| [name, value]).collect()).or_insert(histograms.len());
-        if place == histograms.len() {
-            histograms.push((labels.filter(|name| name != BOUND), Vec::new()));
-        }
-        histograms[place].1.push(Bucket { bound, count: *count });
-    }
-    let mut names = NameDropper::default();
-    let values: Vec<Element> = histograms
-        .into_iter()
-        .map(|(labels, buckets)| Element { labels: names.drop_from(&labels), value: value(buckets) })
-        .collect();
-    names.finish(&values, span)?;
-    Ok(values)
-}
-
-/// The value below which the fraction `q` of observations lies, by straight lines within buckets.
-fn bucket_quantile(q: f64, buckets: Vec<Bucket>) -> f64 {
-    if q.is_nan() {
-        return f64::NAN;
-    }
-    if !(0.0..=1.0).contains(&q) {
-        return if q < 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
-    }
-    let Some(mut buckets) = in_order(buckets) else { return f64::NAN };
-    make_monotonic(&mut buckets);
-    let [.., highest_finite, all] = buckets.as_slice() else { return f64::NAN };
-    if all.count == 0.0 {
-        return f64::NAN;
-    }
-    let mut rank = q * all.count;
-    let finite = &buckets[..buckets.len() - 1];
-    // The condition is Prometheus's: a NaN among the counts must end up where it does there.
-    let place = finite.partition_point(|bucket| bucket.count.partial_cmp(&rank).is_none_or(std::cmp::Ordering::is_lt));
-    let Some(bucket) = finite.get(place) else { return highest_finite.bound };
-    let (mut start, mut count) = (0.0, bucket.count);
-    match place.checked_sub(1).map(|before| finite[before]) {
-        Some(before) => {
-            start = before.bound;
-            count -= before.count;
-            rank -= before.count;
-        }
-        // Nothing is known about how far below zero the lowest bucket reaches.
-        None if bucket.bound <= 0.0 => return bucket.bound,
-        None => {}
-    }
-    start + (bucket.bound - start) * (rank / count)
-}
-
-/// The fraction of observations between two values, by straight lines within buckets of finite width.
-fn bucket_fraction(lower: f64, upper: f64, buckets: Vec<Bucket>) -> f64 {
-    let Some(buckets) = in_order(buckets) else { return f64::NAN };
-    let all = buckets.last().map_or(0.0, |bucket| bucket.count);
-    if all == 0.0 || lower.is_nan() || upper.is_nan() {
-        return f64::NAN;
-    }
-    if lower >= upper {
-        return 0.0;
-    }
-    (rank_of(upper, &buckets, all) - rank_of(lower, &buckets, all)) / all
-}
-
-/// How many observations are thought to be below a value.
-fn rank_of(value: f64, buckets: &[Bucket], all: f64) -> f64 {
-    let mut below = 0.0;
-    let mut start = match buckets.first() {
-        Some(lowest) if lowest.bound > 0.0 => 0.0,
-        _ => f64::NEG_INFINITY,
-    };
-    for bucket in buckets {
-        if value <= start {
-            return below;
-        }
-        if value < bucket.bound {
-            // Nothing is known about where in a bucket of infinite width observations are: neither side counts them.
-            if start.is_infinite() {
-                return bucket.count;
+/// Puts the buckets that differ only in `le` together. An element whose `le` is no number is no bucket; where there are
+/// both a native and a classic histogram with the same labels, neither counts.
+fn histograms(interpreter: &mut Interpreter<'_>, items: Vec<Item>, span: Span) -> Histograms {
+    let mut found = Histograms { native: Vec::new(), classic: Vec::new(), span };
+    let mut index: HashMap<Labels, usize> = HashMap::new();
+    for Item { labels, value, .. } in items {
+        let count = match value {
+            SampleValue::Histogram(histogram) => {
+                found.native.push((labels, histogram));
+                continue;
             }
-            return below + (bucket.count - below) * ((value - start) / (bucket.bound - start));
+            SampleValue::Float(count) => count,
+        };
+        let Some(bound) = bound_of(labels.get(BOUND)) else {
+            let metric = told_metric(interpreter, &labels);
+            interpreter.notes.add(Annotation::bad_bucket_label(&metric, labels.get(BOUND), span));
+            continue;
+        };
+        let others = labels.filter(|name| name != BOUND);
+        let next = found.classic.len();
+        let place = *index.entry(others.clone()).or_insert(next);
+        if place == next {
+            found.classic.push((others, Vec::new()));
         }
-        (start, below) = (bucket.bound, bucket.count);
+        found.classic[place].1.push(ClassicBucket { bound, count });
     }
-    all
+    let mixed: Vec<Labels> =
+        found.native.iter().map(|(labels, _)| labels).filter(|labels| index.contains_key(*labels)).cloned().collect();
+    for labels in &mixed {
+        let metric = told_metric(interpreter, labels);
+        interpreter.notes.add(Annotation::mixed_classic_and_native(&metric, span));
+    }
+    found.native.retain(|(labels, _)| !mixed.contains(labels));
+    found.classic.retain(|(labels, _)| !mixed.contains(labels));
+    found
 }
 
-/// Buckets by bound, those of one bound added up; `None` when the one without an upper bound is missing.
-fn in_order(mut buckets: Vec<Bucket>) -> Option<Vec<Bucket>> {
-    buckets.sort_by(|a, b| a.bound.total_cmp(&b.bound));
-    if buckets.last()?.bound != f64::INFINITY {
-        return None;
+/// A bound as Go reads a float.
+fn bound_of(text: &str) -> Option<f64> {
+    let unsigned = text.trim_start_matches(['+', '-']);
+    let is_word = |word: &str| unsigned.eq_ignore_ascii_case(word);
+    if is_word("inf") || is_word("infinity") {
+        return Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY });
     }
-    buckets.dedup_by(|later, earlier| {
-        let is_same = later.bound == earlier.bound;
-        if is_same {
-            earlier.count += later.count;
-        }
-        is_same
-    });
-    Some(buckets)
-}
-
-/// Lifts a count that is below the one before, which scrapes and rates of buckets at slightly different moments bring
-/// about, and evens out differences that are only rounding.
-fn make_monotonic(buckets: &mut [Bucket]) {
-    let Some(first) = buckets.first() else { return };
-    let mut highest = first.count;
-    for bucket in &mut buckets[1..] {
-        if bucket.count < highest || is_rounding(highest, bucket.count) {
-            bucket.count = highest;
-        } else {
-            highest = bucket.count;
-        }
-    }
-}
-
-/// Whether two counts are the same but for rounding.
-fn is_rounding(a: f64, b: f64) -> bool {
-    let sum = a.abs() + b.abs();
-    let difference = (a - b).abs();
-    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
-        return difference < ROUNDING * f64::MIN_POSITIVE;
-    }
-    difference / sum.min(f64::MAX) < ROUNDING
+    text.parse().ok()
 }
 
 #[cfg(test)]

@@ -4,76 +4,88 @@ use std::cmp::Ordering;
 
 use regex::Regex;
 
-use crate::model::anchored_regex;
+use crate::model::{METRIC_NAME, anchored_regex};
 
 use super::super::ast::{Expr, ExprKind};
-use super::super::interpret::{Element, EvalError, Interpreter, Value, expect_unique};
+use super::super::interpret::{EvalError, Interpreter};
+use super::super::names::expect_unique;
+use super::super::value::{Item, Outcome};
 use super::super::{ParseError, Span};
+use super::conversion;
 
 /// The longest label that is written, in bytes. Nested calls could double a label at each level.
 const WRITTEN_MAX: usize = 64 * 1024;
 
 /// `label_replace(v, target, replacement, source, regex)`
-pub(super) fn replace(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
-    let target = target(interpreter, &args[1])?;
+pub(super) fn replace(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
+    let target = target(interpreter, &args[1], "label_replace")?;
     let replacement = interpreter.text(&args[2])?;
     let source = interpreter.text(&args[3])?;
-    let regex = anchored(&interpreter.text(&args[4])?).map_err(|what| EvalError::new(args[4].span, what))?;
-    let mut elements = interpreter.vector(&args[0])?;
-    for element in &mut elements {
-        let Some(captures) = regex.captures(element.labels.get(&source)) else { continue };
+    let pattern = interpreter.text(&args[4])?;
+    let regex = anchored(&pattern).map_err(|_| {
+        EvalError::new(args[4].span, format!("invalid regular expression in label_replace(): {pattern}"))
+    })?;
+    let mut items = interpreter.vector(&args[0])?;
+    for item in &mut items {
+        let Some(captures) = regex.captures(item.labels.get(&source)) else { continue };
         let mut value = String::new();
         captures.expand(&replacement, &mut value);
-        set(element, &target, &value, span)?;
+        set(item, &target, &value, span)?;
     }
-    expect_unique(&elements, span)?;
-    Ok(Value::Vector(elements))
+    expect_unique(items.iter().map(|item| &item.labels), span)?;
+    Ok(Outcome::Vector(items))
 }
 
 /// `label_join(v, target, separator, source, …)`
-pub(super) fn join(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
-    let target = target(interpreter, &args[1])?;
+pub(super) fn join(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
+    let target = target(interpreter, &args[1], "label_join")?;
     let separator = interpreter.text(&args[2])?;
     let sources: Vec<String> = args[3..].iter().map(|arg| interpreter.text(arg)).collect::<Result<_, _>>()?;
-    let mut elements = interpreter.vector(&args[0])?;
-    for element in &mut elements {
-        let values: Vec<&str> = sources.iter().map(|source| element.labels.get(source)).collect();
-        let value = values.join(&separator);
-        set(element, &target, &value, span)?;
+    if sources.iter().any(String::is_empty) {
+        return Err(EvalError::new(span, "invalid source label name in label_join(): "));
     }
-    expect_unique(&elements, span)?;
-    Ok(Value::Vector(elements))
+    let mut items = interpreter.vector(&args[0])?;
+    for item in &mut items {
+        let values: Vec<&str> = sources.iter().map(|source| item.labels.get(source)).collect();
+        let value = values.join(&separator);
+        set(item, &target, &value, span)?;
+    }
+    expect_unique(items.iter().map(|item| &item.labels), span)?;
+    Ok(Outcome::Vector(items))
 }
 
-fn set(element: &mut Element, name: &str, value: &str, span: Span) -> Result<(), EvalError> {
+fn set(item: &mut Item, name: &str, value: &str, span: Span) -> Result<(), EvalError> {
     if value.len() > WRITTEN_MAX {
         let what = format!("the label `{name}` becomes longer than {WRITTEN_MAX} bytes");
         return Err(EvalError::new(span, what));
     }
-    let mut labels = element.labels.edit();
+    let mut labels = item.labels.edit();
     labels.set(name, value);
-    element.labels = labels.build();
+    item.labels = labels.build();
+    item.drops_name &= name != METRIC_NAME;
     Ok(())
 }
 
 /// `sort_by_label(v, label, …)`
-pub(super) fn sort(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
+pub(super) fn sort(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
     let names = args[1..].iter().map(|arg| interpreter.text(arg)).collect::<Result<Vec<_>, _>>()?;
-    let mut elements = interpreter.vector(&args[0])?;
-    elements.sort_by(|a, b| by_labels(a, b, &names));
-    Ok(Value::Vector(elements))
+    let mut items = interpreter.vector(&args[0])?;
+    conversion::note_sort(interpreter, args, span);
+    items.sort_by(|a, b| by_labels(a, b, &names));
+    Ok(Outcome::Vector(items))
 }
 
 /// `sort_by_label_desc(v, label, …)`
-pub(super) fn sort_desc(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
+pub(super) fn sort_desc(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
     let names = args[1..].iter().map(|arg| interpreter.text(arg)).collect::<Result<Vec<_>, _>>()?;
-    let mut elements = interpreter.vector(&args[0])?;
-    elements.sort_by(|a, b| by_labels(b, a, &names));
-    Ok(Value::Vector(elements))
+    let mut items = interpreter.vector(&args[0])?;
+    conversion::note_sort(interpreter, args, span);
+    items.sort_by(|a, b| by_labels(b, a, &names));
+    Ok(Outcome::Vector(items))
 }
 
 /// The order by some labels, and by all where those are equal.
-fn by_labels(a: &Element, b: &Element, names: &[String]) -> Ordering {
+fn by_labels(a: &Item, b: &Item, names: &[String]) -> Ordering {
     let by_name = names.iter().map(|name| natural_order(a.labels.get(name), b.labels.get(name)));
     by_name.fold(Ordering::Equal, Ordering::then).then_with(|| a.labels.cmp(&b.labels))
 }
@@ -102,9 +114,13 @@ fn first_piece(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c| is_digit(c) != is_number).unwrap_or(text.len()))
 }
 
-fn target(interpreter: &mut Interpreter<'_>, arg: &Expr) -> Result<String, EvalError> {
+/// The label that is written; the words are Prometheus's.
+fn target(interpreter: &mut Interpreter<'_>, arg: &Expr, function: &str) -> Result<String, EvalError> {
     let name = interpreter.text(arg)?;
-    if name.is_empty() { Err(EvalError::new(arg.span, "a label needs a name")) } else { Ok(name) }
+    if name.is_empty() {
+        return Err(EvalError::new(arg.span, format!("invalid destination label name in {function}(): {name}")));
+    }
+    Ok(name)
 }
 
 /// The regular expression, which has to match a whole value.
@@ -146,7 +162,7 @@ mod tests {
             "label_replace(a, 'src', '', '', '')",
             r#"error: vector cannot contain metrics with the same labelset: a{dst="old"} comes twice"#,
         );
-        check("label_replace(a, '', '', '', '')", "error: a label needs a name");
+        check("label_replace(a, '', '', '', '')", "error: invalid destination label name in label_replace(): ");
         check("label_join(a{src='x-1'}, 'dst', '-', 'src', 'none', 'src')", r#"a{dst="x-1--x-1", src="x-1"} 1"#);
         check("label_join(a{src='x-1'}, 'dst', '-')", r#"a{src="x-1"} 1"#);
     }

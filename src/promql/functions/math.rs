@@ -2,7 +2,8 @@
 
 use super::super::Span;
 use super::super::ast::Expr;
-use super::super::interpret::{EvalError, Interpreter, Value};
+use super::super::interpret::{EvalError, Interpreter};
+use super::super::value::Outcome;
 
 /// The lesser of two; NaN when either is.
 pub(in super::super) fn min(a: f64, b: f64) -> f64 {
@@ -14,12 +15,12 @@ pub(in super::super) fn max(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
-pub(super) fn lesser_scalar(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
-    Ok(Value::Scalar(min(interpreter.scalar(&args[0])?, interpreter.scalar(&args[1])?)))
+pub(super) fn lesser_scalar(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Outcome, EvalError> {
+    Ok(Outcome::Scalar(min(interpreter.scalar(&args[0])?, interpreter.scalar(&args[1])?)))
 }
 
-pub(super) fn greater_scalar(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
-    Ok(Value::Scalar(max(interpreter.scalar(&args[0])?, interpreter.scalar(&args[1])?)))
+pub(super) fn greater_scalar(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Outcome, EvalError> {
+    Ok(Outcome::Scalar(max(interpreter.scalar(&args[0])?, interpreter.scalar(&args[1])?)))
 }
 
 pub(super) fn clamp(value: f64, scalars: &[f64]) -> Option<f64> {

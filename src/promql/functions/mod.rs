@@ -3,25 +3,34 @@
 //! A new function is a row in `table.rs` and a body in the file of its theme.
 
 mod calendar;
+mod classic;
 mod conversion;
 mod counter;
 mod histogram;
+mod info;
 mod labels;
 mod math;
+mod native;
 mod over_time;
 mod presence;
+mod rate_histogram;
 mod table;
 mod trend;
 
 use std::fmt;
 
+pub(super) use info::{matchers as info_matchers, shifts as info_shifts};
 pub(super) use math::{max as max_of, min as min_of};
 
-use super::ast::{AggregateOp, Call, Expr, ValueType};
+use super::annotation::{Annotation, Annotations};
+use super::ast::{AggregateOp, Call, Expr, ExprKind, Selector, ValueType};
 use super::check::type_of;
-use super::interpret::{Element, EvalError, Interpreter, NameDropper, Value, Window, map_values};
+use super::interpret::{EvalError, Interpreter, noted_span};
+use super::support::check_reading;
+use super::value::{Item, Outcome, SampleValue};
+use super::window::Window;
 use super::{ParseError, Span};
-use crate::model::{Labels, nearest};
+use crate::model::{Histogram, Labels, nearest};
 
 /// A function: what it takes, what it returns, what it means, and how.
 pub struct Function {
@@ -46,21 +55,27 @@ pub struct Function {
 
 /// How a function makes its value.
 enum Body {
-    /// From each value of a vector; without an argument, from the moment of evaluation.
+    /// From each number of a vector; without an argument, from the moment of evaluation.
     Each(fn(f64) -> f64),
-    /// From each value of a vector and the scalars behind it; an element without a result is left out.
+    /// From each number of a vector and the scalars behind it; an element without a result is left out.
     Map(fn(f64, &[f64]) -> Option<f64>),
+    /// From each native histogram of a vector.
+    Histogram(fn(&Histogram) -> f64),
+    /// From the numbers of each series in a range, and the scalars beside it, which may be checked. Histograms are ignored,
+    /// which is told.
+    Floats(FloatsBody, Option<Check>),
     /// From the samples of each series in a range, and the scalars beside it. The name is dropped.
-    Window(fn(&Window<'_>, &[f64]) -> Option<f64>),
+    Window(WindowBody),
     /// The same, but the name stays, because the value is one of the series' own.
-    OwnSample(fn(&Window<'_>, &[f64]) -> Option<f64>),
+    OwnSample(fn(&Window<'_>) -> Option<SampleValue>),
     /// In its own way.
     Whole(Whole),
-    /// Not yet.
-    Missing,
 }
 
-type Whole = fn(&mut Interpreter<'_>, &[Expr], Span) -> Result<Value, EvalError>;
+type FloatsBody = fn(&Window<'_>, &[f64]) -> Option<f64>;
+type WindowBody = fn(&Window<'_>, &[f64], &mut Annotations) -> Option<SampleValue>;
+type Check = fn(&[f64], &[Expr], &mut Annotations) -> Result<(), EvalError>;
+type Whole = fn(&mut Interpreter<'_>, &[Expr], Span) -> Result<Outcome, EvalError>;
 
 /// All functions, by name.
 pub fn functions() -> &'static [Function] {
@@ -91,11 +106,6 @@ impl Function {
     /// Whether Prometheus has it behind a feature flag.
     pub fn is_experimental(&self) -> bool {
         self.is_experimental
-    }
-
-    /// Whether it can be evaluated.
-    pub fn is_supported(&self) -> bool {
-        !matches!(self.body, Body::Missing)
     }
 
     /// Whether its value depends on the moment of evaluation even when `@` fixes that of its argument.
@@ -184,60 +194,109 @@ pub(super) fn check_texts(call: &Call) -> Result<(), ParseError> {
 }
 
 /// The value of a call.
-pub(super) fn apply(interpreter: &mut Interpreter<'_>, call: &Call, span: Span) -> Result<Value, EvalError> {
+pub(super) fn apply(interpreter: &mut Interpreter<'_>, call: &Call, span: Span) -> Result<Outcome, EvalError> {
     match &call.function.body {
         Body::Each(body) => {
-            let elements = match call.args.first() {
-                Some(arg) => interpreter.vector(arg)?,
-                None => vec![Element { labels: Labels::empty(), value: interpreter.at.seconds() }],
+            let Some(arg) = call.args.first() else {
+                let value = body(interpreter.at.seconds()).into();
+                return Ok(Outcome::Vector(vec![Item { labels: Labels::empty(), value, drops_name: false }]));
             };
-            map_values(elements, span, |value| Some(body(value))).map(Value::Vector)
+            let items = interpreter.vector(arg)?;
+            interpreter.map_floats(items, span, |value| Some(body(value))).map(Outcome::Vector)
         }
         Body::Map(body) => {
             let scalars = scalars(interpreter, &call.args)?;
-            let elements = interpreter.vector(&call.args[0])?;
-            map_values(elements, span, |value| body(value, &scalars)).map(Value::Vector)
+            let items = interpreter.vector(&call.args[0])?;
+            interpreter.map_floats(items, span, |value| body(value, &scalars)).map(Outcome::Vector)
         }
+        Body::Histogram(body) => {
+            let items = interpreter.vector(&call.args[0])?;
+            let of = |value: SampleValue| value.histogram().map(|histogram| SampleValue::Float(body(histogram)));
+            interpreter.map_values(items, span, of).map(Outcome::Vector)
+        }
+        Body::Floats(body, check) => over_floats(interpreter, call, *body, *check, span),
         Body::Window(body) => over_windows(interpreter, call, *body, span),
         Body::OwnSample(body) => own_samples(interpreter, call, *body),
         Body::Whole(body) => body(interpreter, &call.args, span),
-        Body::Missing => Err(EvalError::unsupported(span, &format!("`{}`", call.name()))),
     }
 }
 
 fn over_windows(
     interpreter: &mut Interpreter<'_>,
     call: &Call,
-    body: fn(&Window<'_>, &[f64]) -> Option<f64>,
+    body: WindowBody,
     span: Span,
-) -> Result<Value, EvalError> {
+) -> Result<Outcome, EvalError> {
     let scalars = scalars(interpreter, &call.args)?;
-    let (mut elements, mut names) = (Vec::new(), NameDropper::default());
-    interpreter.windows(range_of(call, span)?, |labels, window| {
-        if let Some(value) = body(window, &scalars) {
-            elements.push(Element { labels: names.drop_from(labels), value });
+    let (mut items, mut names) = (Vec::new(), interpreter.names());
+    interpreter.windows(range_of(call, span)?, |window, notes| {
+        if let Some(value) = body(window, &scalars, notes) {
+            items.push(names.item(window.labels, value));
         }
     })?;
-    names.finish(&elements, span)?;
-    Ok(Value::Vector(elements))
+    names.finish(&items, span)?;
+    Ok(Outcome::Vector(items))
+}
+
+fn over_floats(
+    interpreter: &mut Interpreter<'_>,
+    call: &Call,
+    body: FloatsBody,
+    check: Option<Check>,
+    span: Span,
+) -> Result<Outcome, EvalError> {
+    let scalars = scalars(interpreter, &call.args)?;
+    let (mut items, mut names) = (Vec::new(), interpreter.names());
+    let (mut checked, first_span) = (Ok(()), call.args.first().map_or(span, noted_span));
+    let mut check = check;
+    interpreter.windows(range_of(call, span)?, |window, notes| {
+        if window.floats.is_empty() {
+            return;
+        }
+        if let Some(check) = check.take() {
+            checked = check(&scalars, &call.args, notes);
+        }
+        if !window.histograms.is_empty() {
+            notes.add(Annotation::histograms_ignored_in_range(window.metric(), first_span));
+        }
+        if let Some(value) = body(window, &scalars) {
+            items.push(names.item(window.labels, value));
+        }
+    })?;
+    checked?;
+    names.finish(&items, span)?;
+    Ok(Outcome::Vector(items))
 }
 
 fn own_samples(
     interpreter: &mut Interpreter<'_>,
     call: &Call,
-    body: fn(&Window<'_>, &[f64]) -> Option<f64>,
-) -> Result<Value, EvalError> {
-    let mut elements = Vec::new();
-    interpreter.windows(range_of(call, Span::default())?, |labels, window| {
-        elements.extend(body(window, &[]).map(|value| Element { labels: labels.clone(), value }));
+    body: fn(&Window<'_>) -> Option<SampleValue>,
+) -> Result<Outcome, EvalError> {
+    let mut items = Vec::new();
+    interpreter.windows(range_of(call, Span::default())?, |window, _| {
+        let item = |value| Item { labels: window.labels.clone(), value, drops_name: window.drops_name };
+        items.extend(body(window).map(item));
     })?;
-    Ok(Value::Vector(elements))
+    Ok(Outcome::Vector(items))
 }
 
 /// The argument that is a range.
 fn range_of(call: &Call, span: Span) -> Result<&Expr, EvalError> {
     let range = call.args.iter().find(|arg| type_of(arg) == ValueType::Matrix);
+    if let Some((selector, place)) = range.and_then(selector_of) {
+        check_reading(selector, place, Some(call)).map_err(|error| EvalError::new(error.span, error.what))?;
+    }
     range.ok_or_else(|| EvalError::new(span, format!("`{}` has no range", call.function.name)))
+}
+
+/// The selector whose range an argument is, whatever parentheses are around it.
+fn selector_of(arg: &Expr) -> Option<(&Selector, Span)> {
+    match &arg.kind {
+        ExprKind::Paren(inner) => selector_of(inner),
+        ExprKind::Range { selector, .. } => Some((selector, arg.span)),
+        _ => None,
+    }
 }
 
 /// The values of the arguments that are scalars, in order.
@@ -247,22 +306,14 @@ fn scalars(interpreter: &mut Interpreter<'_>, args: &[Expr]) -> Result<Vec<f64>,
 
 #[cfg(test)]
 mod tests {
-    use super::super::{parse, parse_any};
+    use super::super::parse;
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_says_what_is_missing() {
+    fn the_table_is_sorted_and_whole() {
         assert!(functions().is_sorted_by(|a, b| a.name < b.name));
         assert_eq!(functions().len(), 90);
         assert_eq!(functions().iter().filter(|function| function.is_experimental).count(), 17);
-        let missing: Vec<&str> =
-            functions().iter().filter(|function| !function.is_supported()).map(|function| function.name).collect();
-        let histograms = ["histogram_avg", "histogram_count", "histogram_stddev", "histogram_stdvar", "histogram_sum"];
-        assert_eq!(missing, [&histograms[..], &["info", "start_timestamp"]].concat());
-        for name in missing {
-            assert_eq!(parse(&format!("{name}(a)")).unwrap_err().what, format!("`{name}` is not supported yet"));
-            assert!(parse_any(&format!("{name}(a)")).is_ok(), "{name}");
-        }
     }
 
     #[test]

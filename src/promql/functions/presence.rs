@@ -2,22 +2,28 @@
 
 use super::super::Span;
 use super::super::ast::{Expr, ExprKind};
-use super::super::interpret::{Element, EvalError, Interpreter, Value};
+use super::super::interpret::{EvalError, Interpreter};
+use super::super::value::{Item, Outcome};
 use crate::model::{Labels, LabelsBuilder, METRIC_NAME, MatchOp, Matcher};
 
-pub(super) fn absent(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
+pub(super) fn absent(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Outcome, EvalError> {
     let is_absent = interpreter.vector(&args[0])?.is_empty();
     Ok(absence(is_absent, &args[0]))
 }
 
-pub(super) fn absent_over_time(interpreter: &mut Interpreter<'_>, args: &[Expr], _: Span) -> Result<Value, EvalError> {
+pub(super) fn absent_over_time(
+    interpreter: &mut Interpreter<'_>,
+    args: &[Expr],
+    _: Span,
+) -> Result<Outcome, EvalError> {
     let mut is_absent = true;
     interpreter.windows(&args[0], |_, _| is_absent = false)?;
     Ok(absence(is_absent, &args[0]))
 }
 
-fn absence(is_absent: bool, of: &Expr) -> Value {
-    Value::Vector(if is_absent { vec![Element { labels: labels_of(of), value: 1.0 }] } else { Vec::new() })
+fn absence(is_absent: bool, of: &Expr) -> Outcome {
+    let item = || Item { labels: labels_of(of), value: 1.0.into(), drops_name: false };
+    Outcome::Vector(if is_absent { vec![item()] } else { Vec::new() })
 }
 
 /// The labels that an expression would surely have: those that a selector asks for with `=`, and for which it does not

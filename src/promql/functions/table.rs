@@ -1,10 +1,13 @@
 //! The table of functions: one row each.
 
 use super::super::ast::ValueType;
-use super::super::interpret::Window;
+use super::super::value::SampleValue;
+use super::super::window::Window;
 use super::{
-    Body, Function, Whole, calendar, conversion, counter, histogram, labels, math, over_time, presence, trend,
+    Body, Check, FloatsBody, Function, Whole, WindowBody, calendar, conversion, counter, histogram, info, labels, math,
+    native, over_time, presence, trend,
 };
+use crate::model::Histogram;
 
 const S: ValueType = ValueType::Scalar;
 const V: ValueType = ValueType::Vector;
@@ -46,9 +49,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
         "how much a gauge changed over the range, reaching out to its ends",
         "(vₙ − v₁) · (range covered, extrapolated) / (tₙ − t₁)",
     ),
-    window("deriv", &[M], trend::deriv)
+    floats("deriv", &[M], trend::deriv)
         .means("how much a gauge changes a second, by the straight line with the least squares", "slope of (t, v)"),
-    whole("double_exponential_smoothing", &[M, S, S], V, trend::smooth)
+    floats("double_exponential_smoothing", &[M, S, S], trend::smooth)
+        .checked(trend::check_factors)
         .means(
             "a smoothed value of a gauge; a smoothing factor near 1 trusts new samples, a trend factor near 1 new trends",
             "sᵢ = sf · vᵢ + (1 − sf)(sᵢ₋₁ + bᵢ), bᵢ = tf(sᵢ₋₁ − sᵢ₋₂) + (1 − tf)bᵢ₋₁",
@@ -58,8 +62,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     each("exp", f64::exp).means("e to the power of each value", "eᵛ"),
     own_sample("first_over_time", over_time::first).means("the oldest sample of the range", "v₁").section(OVER_TIME),
     each("floor", f64::floor).means("each value rounded down to a whole number", "⌊v⌋"),
-    missing("histogram_avg", &[V], V).means("the mean observation of native histograms", "sum / count"),
-    missing("histogram_count", &[V], V)
+    native("histogram_avg", native::mean).means("the mean observation of native histograms", "sum / count"),
+    native("histogram_count", native::count)
         .means("how many observations native histograms have", "count")
         .section("histogram_count-and-histogram_sum"),
     whole("histogram_fraction", &[S, S, V], V, histogram::fraction)
@@ -71,13 +75,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         .repeating(Some(8))
         .means("several quantiles at once, told apart by a label", "`histogram_quantile` for each q")
         .experimental(),
-    missing("histogram_stddev", &[V], V)
+    native("histogram_stddev", native::deviation)
         .means("the standard deviation of observations of native histograms", "√stdvar")
         .section("histogram_stddev-and-histogram_stdvar"),
-    missing("histogram_stdvar", &[V], V)
+    native("histogram_stdvar", native::variance)
         .means("the variance of observations of native histograms", "Σ n(mid − mean)² / count")
         .section("histogram_stddev-and-histogram_stdvar"),
-    missing("histogram_sum", &[V], V)
+    native("histogram_sum", native::sum)
         .means("the sum of observations of native histograms", "sum")
         .section("histogram_count-and-histogram_sum"),
     date("hour", calendar::hour).means("the hour of the day in UTC", "0 to 23"),
@@ -86,7 +90,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         "how much a counter grew over the range, reaching out to its ends",
         "(vₙ − v₁ + resets) · (range covered, extrapolated) / (tₙ − t₁)",
     ),
-    missing("info", &[V, V], V)
+    whole("info", &[V, V], V, info::info)
         .optional()
         .means("elements with labels of the info metrics that describe the same thing", "v with labels of info")
         .experimental(),
@@ -104,18 +108,18 @@ pub(super) static FUNCTIONS: &[Function] = &[
     each("ln", f64::ln).means("the natural logarithm", "ln(v)"),
     each("log10", f64::log10).means("the decimal logarithm", "log₁₀(v)"),
     each("log2", f64::log2).means("the binary logarithm", "log₂(v)"),
-    window("mad_over_time", &[M], over_time::median_deviation)
+    floats("mad_over_time", &[M], over_time::median_deviation)
         .means("how far the range's samples typically are from their median", "median(|v − median(v)|)")
         .section(OVER_TIME)
         .experimental(),
     whole("max_of", &[S, S], S, math::greater_scalar).means("the greater of two", "max(a, b)").experimental(),
-    window("max_over_time", &[M], over_time::max).means("the greatest sample of the range", "max(v)").section(OVER_TIME),
+    floats("max_over_time", &[M], over_time::max).means("the greatest sample of the range", "max(v)").section(OVER_TIME),
     whole("min_of", &[S, S], S, math::lesser_scalar).means("the lesser of two", "min(a, b)").experimental(),
-    window("min_over_time", &[M], over_time::min).means("the least sample of the range", "min(v)").section(OVER_TIME),
+    floats("min_over_time", &[M], over_time::min).means("the least sample of the range", "min(v)").section(OVER_TIME),
     date("minute", calendar::minute).means("the minute of the hour in UTC", "0 to 59"),
     date("month", calendar::month).means("the month of the year in UTC", "1 to 12"),
     whole("pi", &[], S, conversion::pi).means("half a turn in radians", "π").section(ANGLES),
-    window("predict_linear", &[M, S], trend::predict_linear)
+    floats("predict_linear", &[M, S], trend::predict_linear)
         .means(
             "the value that a gauge will have in so many seconds, by the straight line with the least squares",
             "intercept at now + slope · seconds",
@@ -124,7 +128,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     window("present_over_time", &[M], over_time::present)
         .means("1 where there is a sample in the range", "1 if n > 0")
         .section(OVER_TIME),
-    window("quantile_over_time", &[S, M], over_time::quantile)
+    floats("quantile_over_time", &[S, M], over_time::quantile)
+        .checked(histogram::check_quantile)
         .means("a quantile of the range's samples, linear between two", "sorted v at rank q · (n − 1)")
         .section(OVER_TIME),
     each("rad", f64::to_radians).means("degrees as radians", "v · π / 180").section(ANGLES),
@@ -153,14 +158,14 @@ pub(super) static FUNCTIONS: &[Function] = &[
     whole("sort_desc", &[V], V, conversion::sort_desc).means("elements by value, the greatest first", "v₁ ≥ v₂ ≥ …"),
     each("sqrt", f64::sqrt).means("the square root", "√v"),
     whole("start", &[], S, conversion::start).means("the first moment of the query", "t").experimental(),
-    missing("start_timestamp", &[V], V)
+    whole("start_timestamp", &[V], V, conversion::start_timestamp)
         .means("when the counter of each sample started", "t of the start")
         .unsafe_under_at()
         .experimental(),
-    window("stddev_over_time", &[M], over_time::stddev)
+    floats("stddev_over_time", &[M], over_time::stddev)
         .means("the standard deviation of the range's samples", "√(Σ (v − mean)² / n)")
         .section(OVER_TIME),
-    window("stdvar_over_time", &[M], over_time::stdvar)
+    floats("stdvar_over_time", &[M], over_time::stdvar)
         .means("the variance of the range's samples", "Σ (v − mean)² / n")
         .section(OVER_TIME),
     whole("step", &[], S, conversion::step)
@@ -179,11 +184,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
         .means("when the newest sample of the range was taken", "tₙ")
         .section(OVER_TIME)
         .experimental(),
-    window("ts_of_max_over_time", &[M], over_time::time_of_max)
+    floats("ts_of_max_over_time", &[M], over_time::time_of_max)
         .means("when the greatest sample of the range was taken, the last of several", "t of max(v)")
         .section(OVER_TIME)
         .experimental(),
-    window("ts_of_min_over_time", &[M], over_time::time_of_min)
+    floats("ts_of_min_over_time", &[M], over_time::time_of_min)
         .means("when the least sample of the range was taken, the last of several", "t of min(v)")
         .section(OVER_TIME)
         .experimental(),
@@ -220,24 +225,24 @@ const fn map(name: &'static str, args: &'static [ValueType], body: fn(f64, &[f64
     function(name, args, V, Body::Map(body))
 }
 
-const fn window(
-    name: &'static str,
-    args: &'static [ValueType],
-    body: fn(&Window<'_>, &[f64]) -> Option<f64>,
-) -> Function {
+const fn window(name: &'static str, args: &'static [ValueType], body: WindowBody) -> Function {
     function(name, args, V, Body::Window(body))
 }
 
-const fn own_sample(name: &'static str, body: fn(&Window<'_>, &[f64]) -> Option<f64>) -> Function {
+const fn floats(name: &'static str, args: &'static [ValueType], body: FloatsBody) -> Function {
+    function(name, args, V, Body::Floats(body, None))
+}
+
+const fn own_sample(name: &'static str, body: fn(&Window<'_>) -> Option<SampleValue>) -> Function {
     function(name, &[M], V, Body::OwnSample(body))
+}
+
+const fn native(name: &'static str, body: fn(&Histogram) -> f64) -> Function {
+    function(name, &[V], V, Body::Histogram(body))
 }
 
 const fn whole(name: &'static str, args: &'static [ValueType], returns: ValueType, body: Whole) -> Function {
     function(name, args, returns, Body::Whole(body))
-}
-
-const fn missing(name: &'static str, args: &'static [ValueType], returns: ValueType) -> Function {
-    function(name, args, returns, Body::Missing)
 }
 
 impl Function {
@@ -250,6 +255,14 @@ impl Function {
     /// The last argument may come so many times more; `None` is any number.
     const fn repeating(mut self, more: Option<usize>) -> Self {
         self.repeats = more;
+        self
+    }
+
+    /// The scalars are looked at before anything is made of them.
+    const fn checked(mut self, check: Check) -> Self {
+        if let Body::Floats(body, _) = self.body {
+            self.body = Body::Floats(body, Some(check));
+        }
         self
     }
 

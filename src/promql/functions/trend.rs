@@ -1,10 +1,10 @@
 //! Straight lines through the samples of a window, and lines that follow them.
 
-use super::super::Span;
+use super::super::annotation::Annotations;
 use super::super::ast::Expr;
-use super::super::interpret::{Element, EvalError, Interpreter, NameDropper, Value, Window};
-use super::super::sum::CompensatedSum;
-use crate::model::{Sample, Timestamp};
+use super::super::interpret::EvalError;
+use super::super::window::Window;
+use crate::model::{CompensatedSum, Sample, Timestamp};
 
 /// Slope per second, and the value at `origin`, of the line with the least squares.
 fn regression(samples: &[Sample], origin: Timestamp) -> Option<(f64, f64)> {
@@ -25,7 +25,7 @@ fn regression(samples: &[Sample], origin: Timestamp) -> Option<(f64, f64)> {
     if is_constant {
         return Some(if first.value.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first.value) });
     }
-    let [x, y, xy, xx] = sums.map(CompensatedSum::total);
+    let [x, y, xy, xx] = sums.map(|sum| sum.sum + sum.lost);
     let covariance = xy - x * y / count;
     let variance = xx - x * x / count;
     let slope = covariance / variance;
@@ -34,34 +34,32 @@ fn regression(samples: &[Sample], origin: Timestamp) -> Option<(f64, f64)> {
 
 pub(super) fn deriv(window: &Window<'_>, _: &[f64]) -> Option<f64> {
     // Times are taken from the first sample, so that they are small.
-    regression(window.samples, window.samples.first()?.at).map(|(slope, _)| slope)
+    regression(window.floats, window.floats.first()?.at).map(|(slope, _)| slope)
 }
 
 pub(super) fn predict_linear(window: &Window<'_>, scalars: &[f64]) -> Option<f64> {
     let seconds = *scalars.first()?;
-    regression(window.samples, window.at).map(|(slope, now)| slope * seconds + now)
+    regression(window.floats, window.at).map(|(slope, now)| slope * seconds + now)
 }
 
 /// `double_exponential_smoothing(range, smoothing factor, trend factor)`
-pub(super) fn smooth(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
-    let [smoothing, trend] = [("smoothing", &args[1]), ("trend", &args[2])].map(|(name, arg)| {
-        let factor = interpreter.scalar(arg)?;
-        if factor > 0.0 && factor < 1.0 {
-            return Ok(factor);
+pub(super) fn smooth(window: &Window<'_>, scalars: &[f64]) -> Option<f64> {
+    let [smoothing, trend] = scalars else { return None };
+    smoothed(window.floats, *smoothing, *trend)
+}
+
+/// Both factors must lie between 0 and 1; the words are Prometheus's.
+pub(super) fn check_factors(scalars: &[f64], args: &[Expr], _: &mut Annotations) -> Result<(), EvalError> {
+    for (name, factor, arg) in [("smoothing", scalars.first(), args.get(1)), ("trend", scalars.get(1), args.get(2))] {
+        let (Some(factor), Some(arg)) = (factor, arg) else { continue };
+        // NaN passes, as it does in Prometheus.
+        if *factor <= 0.0 || *factor >= 1.0 {
+            let letter = &name[..1];
+            let what = format!("invalid {name} factor. Expected: 0 < {letter}f < 1, got: {factor:.6}");
+            return Err(EvalError::new(arg.span, what));
         }
-        let letter = &name[..1];
-        let what = format!("invalid {name} factor. Expected: 0 < {letter}f < 1, got: {factor}");
-        Err(EvalError::new(arg.span, what))
-    });
-    let (smoothing, trend) = (smoothing?, trend?);
-    let (mut elements, mut names) = (Vec::new(), NameDropper::default());
-    interpreter.windows(&args[0], |labels, window| {
-        if let Some(value) = smoothed(window.samples, smoothing, trend) {
-            elements.push(Element { labels: names.drop_from(labels), value });
-        }
-    })?;
-    names.finish(&elements, span)?;
-    Ok(Value::Vector(elements))
+    }
+    Ok(())
 }
 
 fn smoothed(samples: &[Sample], smoothing: f64, trend: f64) -> Option<f64> {
@@ -97,11 +95,9 @@ mod tests {
         check("double_exponential_smoothing(d[10m], 0.5, 0.5)", "");
         check(
             "double_exponential_smoothing(a[10m], 1, 0.5)",
-            "error: invalid smoothing factor. Expected: 0 < sf < 1, got: 1",
+            "error: invalid smoothing factor. Expected: 0 < sf < 1, got: 1.000000",
         );
-        check(
-            "double_exponential_smoothing(a[10m], 0.5, NaN)",
-            "error: invalid trend factor. Expected: 0 < tf < 1, got: NaN",
-        );
+        check("double_exponential_smoothing(a[10m], 0.5, NaN)", "{} NaN");
+        check("double_exponential_smoothing(nosuch[10m], 1, 0.5)", "");
     }
 }

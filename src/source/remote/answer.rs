@@ -91,7 +91,7 @@ fn vector(items: Items) -> Result<Vec<Element>, AnswerError> {
         let Some(sample) = &item.value else {
             return Err(AnswerError::Malformed(format!("`{labels}` has no value")));
         };
-        let value = sample.number()?;
+        let value = sample.number()?.into();
         if !seen.insert(labels.clone()) {
             return Err(AnswerError::Twice(labels));
         }

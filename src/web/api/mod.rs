@@ -3,6 +3,7 @@
 //! What is ours has names of its own beside theirs: `unknownSince` of an alert, `durable` of the service.
 
 mod envelope;
+mod histogram;
 mod number;
 mod parameters;
 mod query;

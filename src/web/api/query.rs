@@ -19,6 +19,7 @@ use crate::web::{QueryRequest, Unanswered, Web, WebRequest};
 
 use super::ApiError;
 use super::envelope::Answer;
+use super::histogram::{HistogramPoint, histogram_point};
 use super::number::{Point, Seconds, point};
 use super::parameters::Parameters;
 
@@ -47,13 +48,19 @@ enum QueryResult {
 #[derive(Serialize)]
 struct VectorElement {
     metric: Metric,
-    value: Point,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Point>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    histogram: Option<HistogramPoint>,
 }
 
 #[derive(Serialize)]
 struct MatrixElement {
     metric: Metric,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     values: Vec<Point>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    histograms: Vec<HistogramPoint>,
 }
 
 /// A series' labels as an object, the metric's name among them.
@@ -107,9 +114,11 @@ fn data_of(value: Value, at: crate::model::Timestamp, limit: Option<usize>, warn
         Value::String(text) => QueryData { result_type: "string", result: QueryResult::Text((Seconds(at), text)) },
         Value::Vector(mut elements) => {
             cut(&mut elements, limit, warnings);
-            let elements = elements
-                .into_iter()
-                .map(|element| VectorElement { metric: Metric(element.labels), value: point(at, element.value) });
+            let elements = elements.into_iter().map(|element| VectorElement {
+                metric: Metric(element.labels),
+                value: element.value.float().map(|value| point(at, value)),
+                histogram: element.value.histogram().map(|histogram| histogram_point(at, histogram)),
+            });
             QueryData { result_type: "vector", result: QueryResult::Vector(elements.collect()) }
         }
         Value::Matrix(mut elements) => {
@@ -117,6 +126,7 @@ fn data_of(value: Value, at: crate::model::Timestamp, limit: Option<usize>, warn
             let elements = elements.into_iter().map(|element| MatrixElement {
                 metric: Metric(element.labels),
                 values: element.samples.iter().map(|sample| point(sample.at, sample.value)).collect(),
+                histograms: element.histograms.iter().map(|it| histogram_point(it.at, &it.histogram)).collect(),
             });
             QueryData { result_type: "matrix", result: QueryResult::Matrix(elements.collect()) }
         }
