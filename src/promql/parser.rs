@@ -11,7 +11,6 @@ use super::ast::{
 use super::check::{check, check_signed};
 use super::functions;
 use super::lexer::{Lexer, Token, TokenKind, is_reserved};
-use super::selector::new_matcher;
 use super::support::unsupported;
 use super::{ParseError, Span};
 use crate::model::{Labels, METRIC_NAME, MatchOp};
@@ -57,11 +56,12 @@ fn parse_whole(source: &str, patterns: &Patterns) -> Result<Expr, ParseError> {
 
 /// Reads the labels of a series: a selector that only asks for equality, and may ask for nothing.
 pub(super) fn series_labels(source: &str) -> Result<Labels, ParseError> {
-    let mut parser = Parser::new(source)?;
+    let patterns = Patterns::default();
+    let mut parser = Parser::new(source, &patterns)?;
     let mut matchers = Vec::new();
     if let TokenKind::Word(name) = parser.token.kind {
         let span = parser.advance()?.span;
-        matchers.push(new_matcher(METRIC_NAME, MatchOp::Equal, name, span)?);
+        matchers.push(parser.new_matcher(METRIC_NAME, MatchOp::Equal, name, span)?);
     }
     if matchers.is_empty() || parser.at_sign("{") {
         parser.braces(&mut matchers)?;

@@ -127,7 +127,7 @@ impl Parser<'_> {
         Ok((labels, self.take_sign(")")?))
     }
 
-    fn new_matcher(&self, label: &str, op: MatchOp, value: &str, span: Span) -> Result<Matcher, ParseError> {
+    pub(super) fn new_matcher(&self, label: &str, op: MatchOp, value: &str, span: Span) -> Result<Matcher, ParseError> {
         Matcher::sharing(label, op, value, self.patterns).map_err(|error| ParseError::new(span, error.to_string()))
     }
 }

@@ -127,11 +127,12 @@ fn collect(expr: &Expr, past: Past, latest: Latest, uses: &mut Vec<SelectorUse>)
             note(selector, range_ms, range_ms.saturating_add(before_ms));
         }
         ExprKind::Call(call) if call.function.chooses_labels() => {
-            collect(&call.args[0], past, uses);
+            collect(&call.args[0], past, latest, uses);
             let shifts = info_shifts(&call.args[0]).unwrap_or_default();
+            let latest = shifts.iter().rev().fold(latest, |latest, shift| latest.shifted(shift));
             let past = shifts.into_iter().rev().fold(past, Past::shifted);
             let (reach, window) = (past.further(lookback_ms).duration(), past.duration());
-            uses.push(SelectorUse { matchers: info_matchers(&call.args), reach, window });
+            uses.push(SelectorUse { matchers: info_matchers(&call.args), reach, window, latest });
         }
         ExprKind::Subquery(query) => {
             let earliest = past.shifted(&query.shift).further(millis(&query.range).max(0));

@@ -115,10 +115,6 @@ impl Series {
         self.reach = self.reach.max(reach);
     }
 
-    pub(super) fn reach(&self) -> Duration {
-        self.reach
-    }
-
     pub(super) fn set_reach(&mut self, reach: Duration) {
         self.reach = reach;
     }
