@@ -27,6 +27,9 @@ mod interpret;
 mod matching;
 mod sum;
 
+mod histogram_notation;
+mod series_notation;
+
 pub use crate::store::LOOKBACK;
 pub use ast::{
     AggregateOp, Aggregation, At, BinaryOp, BinaryOperation, Call, Expr, ExprKind, Fill, Grouping, Matching,
@@ -34,9 +37,13 @@ pub use ast::{
 };
 pub use check::type_of;
 pub use functions::{Function, functions};
+pub use histogram_notation::{HistogramLiteral, ResetHint};
 pub use interpret::{Element, EvalError, RangeElement, SAMPLES_MAX, Value, evaluate, evaluate_within};
 pub use length::{Length, LengthKind};
 pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any};
 pub use place::{ParseError, Span};
+pub use series_notation::{
+    HistogramStep, HistogramTerm, SEQUENCE_VALUES_MAX, SequenceValue, parse_histogram, parse_metric, parse_series,
+};
 pub use support::unsupported;
 pub use survey::{SelectorUse, is_condition, selectors};
