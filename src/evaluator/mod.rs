@@ -19,6 +19,7 @@ mod join;
 mod query;
 mod reload;
 mod queries;
+mod rehearsal;
 
 pub use exposed::IntakeOptions;
 pub use ingest::{Page, PageError, PageFormat, Scrape, ScrapeReport, ScrapeTarget};
@@ -26,5 +27,6 @@ pub use join::Evaluator;
 pub use measure::{Answer, Measure, Reading};
 pub use overdue::ALERT_UNKNOWN;
 pub use query::Queried;
+pub use rehearsal::{FiringAlert, RuleFailure};
 pub use spec::{Answered, EvaluatorSpec, GroupReport, InstanceChange, Question, QuestionId, Transitions};
 pub use view::{GroupView, RuleHealth, RuleKind, RuleView, TargetView};

@@ -34,7 +34,9 @@ impl QueryHost for StoreQueries<'_> {
     fn query(&self, expression: &str) -> Result<Vec<QuerySample>, QueryError> {
         let expr = promql::parse(expression).map_err(|error| error.to_string())?;
         // The store keeps what was known to be wanted: of a query that is made up now, nothing need be there.
-        let keeps_nothing = |it: &promql::SelectorUse| self.store.matching(&it.matchers).is_empty();
+        let keeps_nothing = |it: &promql::SelectorUse| {
+            self.store.matching(&it.matchers).is_empty() && self.store.coverage(&it.matchers).is_none()
+        };
         if !written(self.rule).contains(expression) && promql::selectors(&expr).iter().any(keeps_nothing) {
             let what = "the store keeps no series for it; write the query out, or let a rule select the same series";
             return Err(what.to_owned().into());

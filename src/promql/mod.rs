@@ -17,6 +17,7 @@ mod parser;
 mod selector;
 
 mod check;
+mod subquery_step;
 mod support;
 mod survey;
 
