@@ -97,6 +97,10 @@ pub(super) struct Sheet {
     wounds: BTreeMap<Spot, Vec<String>>,
     /// The named templates that its texts may use.
     pub(super) library: Library,
+    /// Whether settings that nobody knows are passed over.
+    pub(super) ignores_unknown: bool,
+    /// Whether the file holds no secrets, so that all of it may be shown.
+    pub(super) is_open: bool,
 }
 
 impl Sheet {
@@ -112,6 +116,8 @@ impl Sheet {
             hushed: Vec::new(),
             wounds: BTreeMap::new(),
             library: Library::new(),
+            ignores_unknown: false,
+            is_open: false,
         }
     }
 
@@ -135,6 +141,9 @@ impl Sheet {
 
     /// Whether a line goes on with what a line above begins, and that holds a secret.
     fn is_below_secret(&self, number: u32) -> bool {
+        if self.is_open {
+            return false;
+        }
         let indent = |line: &str| line.len() - line.trim_start().len();
         let own = indent(self.line(number));
         let mut above = (1..number).rev().map(|number| self.line(number)).filter(|line| !line.trim().is_empty());
@@ -152,6 +161,13 @@ impl Sheet {
             value
         });
         tree.is_whole.then(|| value.unwrap_or_default())
+    }
+
+    /// Where a spot is.
+    pub(super) fn place(&self, spot: impl Into<Spot>) -> Place {
+        let spot = spot.into();
+        let known = |number: u32| (spot.line > 0).then_some(number);
+        Place { file: self.file.clone(), line: known(spot.line), column: known(spot.column) }
     }
 
     /// How many problems there are.
@@ -182,8 +198,8 @@ impl Sheet {
     }
 
     /// Whether a setting of this name may hold a secret.
-    pub(super) fn may_be_secret(name: &str) -> bool {
-        means_secret(name)
+    pub(super) fn may_be_secret(&self, name: &str) -> bool {
+        !self.is_open && means_secret(name)
     }
 
     /// Notes a problem and shows its line.
@@ -192,7 +208,7 @@ impl Sheet {
         let line = self.line(spot.line);
         // Many problems may stand on one long line, which is looked through once.
         let looked_at = self.hiding_lines.get(&spot.line).copied();
-        let hides = looked_at.unwrap_or_else(|| line.len() > LINE_BYTES_MAX || holds_secret(line));
+        let hides = looked_at.unwrap_or_else(|| line.len() > LINE_BYTES_MAX || !self.is_open && holds_secret(line));
         let snippet = if hides { String::new() } else { mark(line, spot) };
         self.hiding_lines.insert(spot.line, hides);
         self.push(spot, path, what.into(), snippet)
@@ -247,9 +263,7 @@ impl Sheet {
     }
 
     fn push(&mut self, spot: Spot, path: &str, what: String, snippet: String) -> &mut Problem {
-        let known = |number: u32| (spot.line > 0).then_some(number);
-        let place = Place { file: self.file.clone(), line: known(spot.line), column: known(spot.column) };
-        let problem = Problem { place, path: path.to_owned(), what, hint: None, snippet };
+        let problem = Problem { place: self.place(spot), path: path.to_owned(), what, hint: None, snippet };
         if self.problems.len() >= PROBLEMS_MAX {
             return self.hushed.push_mut(Problem { path: MORE.to_owned(), ..problem });
         }

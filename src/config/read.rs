@@ -331,13 +331,15 @@ impl RawRules {
         Self::new(name, path, sheet, &tree)
     }
 
-    fn new(name: &str, path: &Path, mut sheet: Sheet, tree: &Tree) -> Self {
+    /// The rule file on a sheet.
+    pub(super) fn new(name: &str, path: &Path, mut sheet: Sheet, tree: &Tree) -> Self {
         let file = sheet.fill(tree);
         Self { name: name.to_owned(), path: path.to_owned(), sheet, file }
     }
 }
 
-fn read_error(error: &io::Error) -> String {
+/// Why a file cannot be read.
+pub(super) fn read_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::InvalidData => "the file is not UTF-8".to_owned(),

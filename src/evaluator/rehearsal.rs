@@ -19,6 +19,10 @@ use super::group::Surroundings;
 pub struct RuleFailure {
     /// Its name.
     pub rule: String,
+    /// Its group.
+    pub group: String,
+    /// The file of its group.
+    pub file: String,
     /// Why it failed.
     pub why: String,
 }
@@ -72,7 +76,14 @@ impl Evaluator {
         let Some(group) = groups.get_mut(place) else { return Vec::new() };
         group.evaluate(&mut around, at, &mut Vec::new());
         let failed = group.rules.iter().filter_map(|rule| rule.error.clone().map(|why| (rule.rule.name(), why)));
-        failed.map(|(rule, why)| RuleFailure { rule: rule.to_owned(), why }).collect()
+        let (name, file) = (&group.spec.name, &group.spec.file);
+        let failure = |(rule, why): (&str, String)| RuleFailure {
+            rule: rule.to_owned(),
+            group: name.clone(),
+            file: file.clone(),
+            why,
+        };
+        failed.map(failure).collect()
     }
 
     /// The alerts of this name that fire, of all groups.

@@ -220,7 +220,12 @@ impl Rehearsal {
                 let why = "it gives neither a vector nor a number".to_owned();
                 return Some(Failure::Expr { place, at, source, why });
             }
-            Err(error) => return Some(Failure::Expr { place, at, source, why: error.to_string() }),
+            Err(error) => {
+                let shown = error.span.render(&source);
+                let shown: String = shown.lines().map(|line| format!("\n  {line}")).collect();
+                let why = format!("{error}{shown}");
+                return Some(Failure::Expr { place, at, source, why });
+            }
         };
         let item = |labels: &Labels, value: &ExpectedValue| match value {
             ExpectedValue::Float(value) => sample(labels, *value),
@@ -278,8 +283,9 @@ impl Failure {
                  earlier `eval_time`, or set a longer `evaluation_interval`"
             ),
             Self::Rule { place, at, failure } => {
-                let RuleFailure { rule, why } = failure;
-                format!("{place}: rule `{rule}` at {}: {why}", format_duration(*at))
+                let RuleFailure { rule, group, file, why } = failure;
+                let at = format_duration(*at);
+                format!("{place}: rule `{rule}` of group `{group}` in {file} at {at}: {why}")
             }
             Self::Alerts { place, at, name, .. } => format!("{place}: alert `{name}` at {}", format_duration(*at)),
             Self::Expr { place, at, source, why } => format!("{place}: `{source}` at {}: {why}", format_duration(*at)),
