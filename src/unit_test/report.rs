@@ -79,13 +79,15 @@ fn labels(text: &mut String, difference: &Difference) {
         Difference::Missing(item) => whole(text, "missing", item),
         Difference::Unexpected(item) => whole(text, "not expected", item),
         Difference::Changed { expected, got } => {
+            // NaN reads like NaN and is not the same.
+            let is_nan = expected.value.is_some_and(f64::is_nan);
             let (expected, got) = (expected.fields(), got.fields());
             let is_common = |field: &Field, value: &String| got.get(field) == Some(value);
             let common = expected.iter().filter(|(field, value)| is_common(field, value));
             let _ = write!(text, "  differs: {}", braced(common));
             for field in both(&expected, &got) {
                 let (expected, got) = (expected.get(field), got.get(field));
-                if expected != got {
+                if expected != got || is_nan && *field == Field::Value {
                     let _ = write!(
                         text,
                         "\n    {field}\n      expected {}\n      got      {}",
@@ -229,7 +231,10 @@ mod tests {
     fn nobody_waits_for_nan() {
         let changed =
             Difference::Changed { expected: item(&[], &[], Some(f64::NAN)), got: item(&[], &[], Some(f64::NAN)) };
-        assert!(alerts(vec![changed]).text(Detail::Labels, Colors::Without).contains("hint: NaN"));
+        assert!(alerts(vec![changed]).text(Detail::Labels, Colors::Without).ends_with(
+            "  differs: {}\n    value\n      expected NaN\n      got      NaN\nhint: NaN is equal to nothing, not even to NaN: test \
+             `count(EXPR != EXPR)`"
+        ));
     }
 
     #[test]
