@@ -16,7 +16,7 @@ impl Expr {
             | ExprKind::Range { .. } => {}
             ExprKind::Subquery(query) => {
                 let span = query.range.span;
-                query.step.get_or_insert_with(|| Length { kind: LengthKind::Duration(step), span });
+                query.step.get_or_insert(Length { kind: LengthKind::Duration(step), span });
                 query.expr.fill_subquery_steps(step);
             }
             ExprKind::Call(call) => call.args.iter_mut().for_each(|argument| argument.fill_subquery_steps(step)),

@@ -148,43 +148,33 @@ mod tests {
         Item { texts: texts.collect(), value }
     }
 
-    fn check(expected: &[Item], got: &[Item], is_fuzzy: bool, want: &[Difference]) {
-        assert_eq!(differences(expected.to_vec(), got.to_vec(), is_fuzzy), want, "{expected:?} {got:?}");
+    fn check(expected: &[&Item], got: &[&Item], is_fuzzy: bool, want: &[Difference]) {
+        let owned = |items: &[&Item]| items.iter().map(|item| (*item).clone()).collect();
+        assert_eq!(differences(owned(expected), owned(got), is_fuzzy), want, "{expected:?} {got:?}");
     }
 
     #[test]
     fn order_does_not_matter_and_number_does() {
         let (a, b) = (item(&[("x", "a")], Some(1.0)), item(&[("x", "b")], Some(2.0)));
-        check(&[a.clone(), b.clone()], &[b.clone(), a.clone()], false, &[]);
+        let (missing, unexpected) = (Difference::Missing(a.clone()), Difference::Unexpected(b.clone()));
+        check(&[&a, &b], &[&b, &a], false, &[]);
         check(&[], &[], false, &[]);
-        check(&[a.clone(), a.clone()], std::slice::from_ref(&a), false, &[Difference::Missing(a.clone())]);
-        check(std::slice::from_ref(&a), &[a.clone(), a.clone()], false, &[Difference::Unexpected(a.clone())]);
-        check(
-            std::slice::from_ref(&a),
-            std::slice::from_ref(&b),
-            false,
-            &[Difference::Missing(a), Difference::Unexpected(b)],
-        );
+        check(&[&a, &a], &[&a], false, std::slice::from_ref(&missing));
+        check(&[&b], &[&b, &b], false, std::slice::from_ref(&unexpected));
+        check(&[&a], &[&b], false, &[missing, unexpected]);
     }
 
     #[test]
     fn the_likest_is_paired() {
+        let changed =
+            |expected: &Item, got: &Item| Difference::Changed { expected: expected.clone(), got: got.clone() };
         let expected = item(&[("alertname", "A"), ("x", "1"), ("@text", "t")], None);
         let far = item(&[("alertname", "A"), ("x", "2"), ("@text", "t")], None);
         let near = item(&[("alertname", "A"), ("x", "1"), ("@text", "u")], None);
-        check(
-            std::slice::from_ref(&expected),
-            &[far.clone(), near.clone()],
-            false,
-            &[Difference::Changed { expected, got: near }, Difference::Unexpected(far)],
-        );
+        let want = [changed(&expected, &near), Difference::Unexpected(far.clone())];
+        check(&[&expected], &[&far, &near], false, &want);
         let (one, two) = (item(&[], Some(1.0)), item(&[], Some(2.0)));
-        check(
-            std::slice::from_ref(&one),
-            std::slice::from_ref(&two),
-            false,
-            &[Difference::Changed { expected: one, got: two }],
-        );
+        check(&[&one], &[&two], false, &[changed(&one, &two)]);
     }
 
     #[test]
@@ -208,8 +198,8 @@ mod tests {
     fn fuzzy_values_of_equal_labels_find_each_other() {
         let next = 3.0_f64.next_up();
         let (a, b) = (item(&[("x", "a")], Some(3.0)), item(&[("x", "a")], Some(next)));
-        check(&[a.clone(), b.clone()], &[b.clone(), a.clone()], false, &[]);
-        check(&[a.clone(), a.clone()], &[a.clone(), b], true, &[]);
+        check(&[&a, &b], &[&b, &a], false, &[]);
+        check(&[&a, &a], &[&a, &b], true, &[]);
     }
 
     #[test]
