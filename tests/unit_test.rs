@@ -174,6 +174,28 @@ fn results_are_written_as_junit() {
     assert!(status == 1 && error.contains("write `/nowhere/results.xml`"), "{error}");
 }
 
+/// The example of `docs/testing.md` passes, and what it shows of a failure is what is told.
+#[test]
+fn the_manual_is_right() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/testing.md")).unwrap();
+    let block = |fence: &str| page.split(fence).nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("errors.test.yaml"), block("```yaml\n")).unwrap();
+    let rules = |severity: &str| {
+        format!(
+            "groups:\n- name: first\n  rules:\n  - alert: TooManyErrors\n    expr: rate(errors_total[5m]) > 0\n    for: 5m\n    \
+             labels: {{severity: {severity}}}\n    annotations: {{summary: '{{{{ $labels.job }}}} has errors'}}\n"
+        )
+    };
+    for (severity, want) in
+        [("page", "errors.test.yaml: 1 test passed\n"), ("ticket", block("label by label:\n\n```\n"))]
+    {
+        fs::write(folder.path().join("rules.yaml"), rules(severity)).unwrap();
+        let (_, told, _) = run(folder.path(), &["errors.test.yaml"]);
+        assert_eq!(told, want);
+    }
+}
+
 #[test]
 fn a_test_that_would_not_end_is_refused() {
     let folder = tempfile::tempdir().unwrap();

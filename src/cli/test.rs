@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use anyhow::Context;
 use regex::Regex;
@@ -14,6 +17,9 @@ use crate::model::go_regex;
 use crate::unit_test::{Colors, Detail, JunitCase, JunitSuite, Options, Rehearsal, Test, TestFile, junit};
 
 use super::TestArguments;
+
+/// How many tests are worth a thread of their own.
+const TESTS_OF_WORKER: usize = 16;
 
 /// What holds for all files.
 struct Command<'a> {
@@ -80,39 +86,69 @@ impl Command<'_> {
         Ok(suite)
     }
 
+    /// Runs tests, on as many threads as there are processors, and tells of them in their order.
     fn run_all(&self, file: &TestFile, selected: &[&Test]) -> anyhow::Result<Vec<JunitCase>> {
-        let options = Options { honors_intervals: self.arguments.honor_intervals };
-        let mut rehearsal = Rehearsal::new(file, options);
-        let mut cases = Vec::with_capacity(selected.len());
-        for test in selected {
-            let started = Stopwatch::start();
-            let failures = rehearsal.run(test);
-            let case = JunitCase {
-                name: test.title(),
-                took: started.elapsed(),
-                failures: failures.iter().map(|it| it.text(self.detail, Colors::Without)).collect(),
-            };
-            if self.arguments.debug {
-                self.debug(test, &case, &rehearsal)?;
+        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(selected.len() / TESTS_OF_WORKER + 1);
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let options = Options { honors_intervals: self.arguments.honor_intervals };
+            let mut rehearsal = Rehearsal::new(file, options);
+            let mut done = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(test) = selected.get(number) else { return done };
+                done.push((number, self.run(test, &mut rehearsal)));
             }
-            if !failures.is_empty() {
-                let mut told = format!("FAILED {}\n", case.name);
-                for failure in &failures {
-                    told.push_str(&indented(&failure.text(self.detail, self.colors)));
-                }
-                say(&told)?;
+        };
+        let mut done: Vec<(usize, Ran)> = thread::scope(|scope| {
+            let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+            let mut done = work();
+            for other in others {
+                // A panic is a bug of ours, here as there.
+                done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
-            cases.push(case);
+            done
+        });
+        done.sort_by_key(|(number, _)| *number);
+        let mut cases = Vec::with_capacity(done.len());
+        for (_, ran) in done {
+            io::stderr().write_all(ran.dump.as_bytes()).context("write what is stored")?;
+            say(&ran.told)?;
+            cases.push(ran.case);
         }
         Ok(cases)
     }
 
-    /// Everything that was stored in a test, on standard error.
-    fn debug(&self, test: &Test, case: &JunitCase, rehearsal: &Rehearsal) -> anyhow::Result<()> {
-        let mut text = format!("{} `{}` took {:?}\n", test.place, case.name, case.took);
-        text.push_str(&indented(&rehearsal.dump()));
-        io::stderr().write_all(text.as_bytes()).context("write what is stored")
+    fn run(&self, test: &Test, rehearsal: &mut Rehearsal) -> Ran {
+        let started = Stopwatch::start();
+        let failures = rehearsal.run(test);
+        let case = JunitCase {
+            name: test.title(),
+            took: started.elapsed(),
+            failures: failures.iter().map(|it| it.text(self.detail, Colors::Without)).collect(),
+        };
+        let mut ran = Ran { case, told: String::new(), dump: String::new() };
+        if self.arguments.debug {
+            let (name, took) = (&ran.case.name, ran.case.took);
+            ran.dump = format!("{} `{name}` took {took:?}\n{}", test.place, indented(&rehearsal.dump()));
+        }
+        if !failures.is_empty() {
+            ran.told = format!("FAILED {}\n", ran.case.name);
+        }
+        for failure in &failures {
+            ran.told.push_str(&indented(&failure.text(self.detail, self.colors)));
+        }
+        ran
     }
+}
+
+/// What came of a test.
+struct Ran {
+    case: JunitCase,
+    /// What failed, if anything did.
+    told: String,
+    /// Everything that was stored, if that is asked for.
+    dump: String,
 }
 
 /// With rules that are not sound no test can pass; what is wrong with them is said once.

@@ -348,7 +348,11 @@ impl Standing {
             }
         }
         for gone in self.outputs.difference(&outputs) {
-            store.end(gone, stamp);
+            // What another rule has written in this evaluation goes on.
+            let last = store.find(gone).and_then(|id| store.series(id).last());
+            if last.is_none_or(|last| last.at < stamp) {
+                store.end(gone, stamp);
+            }
         }
         self.outputs = outputs;
         let refused = usize::try_from(store.refused_count() - refused_before).unwrap_or(usize::MAX);
