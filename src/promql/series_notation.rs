@@ -5,7 +5,7 @@
 //! stands. Numbers are never hexadecimal here, since `x` means "times".
 
 use super::histogram_notation::{HistogramLiteral, histogram};
-use super::lexer::{Lexer, TokenKind};
+use super::lexer::{Lexer, TokenKind, is_reserved};
 use super::literal::parse_number;
 use super::{ParseError, Span};
 use crate::model::{Labels, LabelsBuilder, METRIC_NAME, stale_nan};
@@ -74,6 +74,9 @@ pub fn parse_metric(text: &str) -> Result<Labels, ParseError> {
     let mut labels = Labels::empty().edit();
     let mut token = lexer.next()?;
     if let TokenKind::Word(name) = token.kind {
+        if is_reserved(name) {
+            return Err(ParseError::new(token.span, format!("`{name}` is a keyword, and names no metric")));
+        }
         labels.set(METRIC_NAME, name);
         token = lexer.next()?;
     }
@@ -98,6 +101,8 @@ pub fn parse_histogram(text: &str) -> Result<HistogramLiteral, ParseError> {
 /// Labels behind a `{`, up to what follows the `}`.
 fn braces<'a>(lexer: &mut Lexer<'a>, labels: &mut LabelsBuilder) -> Result<super::lexer::Token<'a>, ParseError> {
     let mut known: Vec<String> = Vec::new();
+    // The name before the braces holds, whatever they say.
+    let is_named = !labels.get(METRIC_NAME).is_empty();
     let mut token = lexer.next()?;
     while token.kind != TokenKind::Sign("}") {
         let (name, is_quoted) = match &token.kind {
@@ -121,10 +126,12 @@ fn braces<'a>(lexer: &mut Lexer<'a>, labels: &mut LabelsBuilder) -> Result<super
             }
             _ => return Err(ParseError::new(token.span, format!("expected `=` behind `{name}`"))),
         };
-        if known.contains(&name) || name == METRIC_NAME && !labels.get(METRIC_NAME).is_empty() {
+        if known.contains(&name) {
             return Err(ParseError::new(span, format!("the label `{name}` is set twice")));
         }
-        labels.set(name.as_str(), value);
+        if !(is_named && name == METRIC_NAME) {
+            labels.set(name.as_str(), value);
+        }
         known.push(name);
         match token.kind {
             TokenKind::Sign(",") => token = lexer.next()?,
@@ -412,6 +419,7 @@ mod tests {
         check("  m{a=\"x y\", 'b c'='}\\'{' ,} \t 1\n2", "m{a=\"x y\", \"b c\"=\"}'{\"}: 1 2");
         check("{\"m.x\", a=`\\`} 1", "{\"m.x\", a=\"\\\\\"}: 1");
         check("by{le=\"\"} 1", "by: 1");
+        check("m{__name__=\"n\", a=\"b\"} 1", "m{a=\"b\"}: 1");
         check("m", "m: ");
         check("", "{}: ");
         check("m {{}} {{sum:1}}x1", "m: h0*0 h1*0 h1*0");
@@ -447,7 +455,8 @@ mod tests {
         check("m{a=\"b\" 1", "1", "expected `,` or `}`");
         check("m{a=\"b\"", "", "expected `,` or `}`");
         check("m{a=\"b\", a=\"c\"} 1", "a", "the label `a` is set twice");
-        check("m{\"n\"} 1", "\"n\"", "the label `__name__` is set twice");
+        check("{\"n\", __name__=\"m\"} 1", "__name__", "the label `__name__` is set twice");
+        check("nan 1", "nan", "`nan` is a keyword, and names no metric");
         check("m{a!=\"b\"} 1", "!=", "expected `=` behind `a`");
         check("m{a=b} 1", "b", "expected the value of `a` in quotes");
         check("m{1=\"b\"} 1", "1", "expected a label name");
