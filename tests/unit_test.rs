@@ -174,6 +174,25 @@ fn results_are_written_as_junit() {
     assert!(status == 1 && error.contains("write `/nowhere/results.xml`"), "{error}");
 }
 
+#[test]
+fn many_tests_are_told_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "tests:\n".to_owned();
+    for number in 0..200 {
+        // The expression of every other test gives what is expected.
+        let value = number % 2;
+        text.push_str(&format!(
+            "- {{name: t{number}, promql_expr_test: [{{expr: '1', exp_samples: [{{value: {value}}}]}}]}}\n"
+        ));
+    }
+    fs::write(folder.path().join("a.yaml"), text).unwrap();
+    let (status, told, _) = run(folder.path(), &["a.yaml"]);
+    let failed: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("FAILED ")).collect();
+    let want: Vec<String> = (0..200).step_by(2).map(|number| format!("t{number}")).collect();
+    assert_eq!((status, failed), (1, want.iter().map(String::as_str).collect()));
+    assert!(told.ends_with("a.yaml: 100 of 200 tests failed\n"), "{told}");
+}
+
 /// The example of `docs/testing.md` passes, and what it shows of a failure is what is told.
 #[test]
 fn the_manual_is_right() {
