@@ -165,7 +165,7 @@ fn results_are_written_as_junit() {
         "      <failure>fail/alerts.yaml:15:9: alert `Unheard` at 5m: 1 is missing\n",
         "<testsuite name=\"fail/yaml.yaml\" tests=\"0\" failures=\"0\" errors=\"1\" ",
         "<error>fail/yaml.yaml:1:8: not valid YAML: unclosed bracket &apos;[&apos;",
-        "<testsuite name=\"pass/alerts.yaml\" tests=\"2\" failures=\"0\" errors=\"0\" ",
+        "<testsuite name=\"pass/alerts.yaml\" tests=\"3\" failures=\"0\" errors=\"0\" ",
         "<error>missing.yaml: there is no such file</error>",
     ] {
         assert!(xml.contains(piece), "{piece}\n{xml}");
