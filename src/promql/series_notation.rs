@@ -417,7 +417,7 @@ mod tests {
         check("m 0+5x2 1-2x2 -2+4x1 1e1x1", "m: 0 5 10 1 -1 -3 -2 2 10 10");
         check("m inf -Inf NaN", "m: inf -inf NaN");
         check("  m{a=\"x y\", 'b c'='}\\'{' ,} \t 1\n2", "m{a=\"x y\", \"b c\"=\"}'{\"}: 1 2");
-        check("{\"m.x\", a=`\\`} 1", "{\"m.x\", a=\"\\\\\"}: 1");
+        check("{\"m.x\", a=`\\`} 1", "m.x{a=\"\\\\\"}: 1");
         check("by{le=\"\"} 1", "by: 1");
         check("m{__name__=\"n\", a=\"b\"} 1", "m{a=\"b\"}: 1");
         check("m", "m: ");
