@@ -16,6 +16,8 @@ pub mod rule;
 
 pub mod evaluator;
 
+pub mod unit_test;
+
 pub mod receiver;
 
 pub mod dispatch;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from top to bottom; on one line, from left to right. Those up to `engine` are the core.
-const MAP: [&[&str]; 16] = [
+const MAP: [&[&str]; 17] = [
     &["model"],
     &["exposition"],
     &["store"],
@@ -14,6 +14,7 @@ const MAP: [&[&str]; 16] = [
     &["template"],
     &["rule"],
     &["evaluator"],
+    &["unit_test"],
     &["receiver"],
     &["dispatch"],
     &["rollout"],

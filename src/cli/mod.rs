@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod log;
 mod run;
+mod test;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ enum Command {
     Run(RunArguments),
     /// Says what is wrong with configurations and rule files: exits 1 when something is.
     Check(CheckArguments),
+    /// Runs unit tests of rules, in the form of promtool's: exits 1 when one fails.
+    Test(TestArguments),
     /// Plays a canary that goes bad, over real HTTP on this machine: an alert, a message, a page and a rollback.
     Demo(DemoArguments),
 }
@@ -79,6 +82,33 @@ pub struct CheckArguments {
     /// Exit with status 3 when something is probably not meant.
     #[arg(long)]
     pub lint_fatal: bool,
+}
+
+/// What `atalaya test` is told.
+#[derive(Debug, clap::Args)]
+pub struct TestArguments {
+    /// Files of tests. The rule files that they name are found relative to them.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Run only the tests whose name this regular expression matches anywhere. Can be given again for more.
+    #[arg(long, value_name = "REGEX")]
+    pub run: Vec<String>,
+    /// Write to standard error everything that is stored when a test has ended, recorded series and `ALERTS` included.
+    #[arg(long)]
+    pub debug: bool,
+    /// Show all of what differs, with `-` before what is expected and `+` before what there is.
+    #[arg(long)]
+    pub diff: bool,
+    /// Write the results to this file, as JUnit's XML.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Pass over settings of rule files that nobody knows.
+    #[arg(long)]
+    pub ignore_unknown_fields: bool,
+    /// Evaluate a group that has an `interval` at that one. Without this every group is evaluated at the file's
+    /// `evaluation_interval`, as promtool does.
+    #[arg(long)]
+    pub honor_intervals: bool,
 }
 
 /// What `atalaya demo` is told.
@@ -127,6 +157,7 @@ pub fn main() -> ExitCode {
             run::run(&run)
         }
         Command::Check(arguments) => check::check(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
         Command::Demo(demo) => demo::demo(demo, arguments.log_format, log_level),
     };
     match result {

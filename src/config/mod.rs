@@ -51,6 +51,9 @@ mod lint_expression;
 
 mod shown;
 
+mod test_raw;
+mod test_file;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -72,6 +75,7 @@ pub use files::{Files, list, read};
 pub use lint::{Finding, LINTS, Lint};
 pub use read::RawConfig;
 pub use shown::shown;
+pub use test_file::{TestFileOptions, read_test_file};
 
 /// A configuration in which everything fits together.
 #[derive(Clone, Debug)]

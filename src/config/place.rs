@@ -103,6 +103,10 @@ pub(super) struct Sheet {
     pub(super) lacks_templates: bool,
     /// A pattern of `templates` that means no file.
     pub(super) templates_nowhere: Option<String>,
+    /// Whether settings that nobody knows are passed over.
+    pub(super) ignores_unknown: bool,
+    /// Whether the file holds no secrets, so that all of it may be shown.
+    pub(super) is_open: bool,
 }
 
 impl Sheet {
@@ -122,6 +126,8 @@ impl Sheet {
             library: Library::new(),
             lacks_templates: false,
             templates_nowhere: None,
+            ignores_unknown: false,
+            is_open: false,
         }
     }
 
@@ -177,6 +183,9 @@ impl Sheet {
 
     /// Whether a line goes on with what a line above begins, and that holds a secret.
     fn is_below_secret(&self, number: u32) -> bool {
+        if self.is_open {
+            return false;
+        }
         let indent = |line: &str| line.len() - line.trim_start().len();
         let own = indent(self.line(number));
         let mut above = (1..number).rev().map(|number| self.line(number)).filter(|line| !line.trim().is_empty());
@@ -194,6 +203,13 @@ impl Sheet {
             value
         });
         tree.is_whole.then(|| value.unwrap_or_default())
+    }
+
+    /// Where a spot is.
+    pub(super) fn place(&self, spot: impl Into<Spot>) -> Place {
+        let spot = spot.into();
+        let known = |number: u32| (spot.line > 0).then_some(number);
+        Place { file: self.file.clone(), line: known(spot.line), column: known(spot.column) }
     }
 
     /// How many problems there are.
@@ -224,8 +240,8 @@ impl Sheet {
     }
 
     /// Whether a setting of this name may hold a secret.
-    pub(super) fn may_be_secret(name: &str) -> bool {
-        means_secret(name)
+    pub(super) fn may_be_secret(&self, name: &str) -> bool {
+        !self.is_open && means_secret(name)
     }
 
     /// Notes a problem and shows its line.
@@ -235,8 +251,8 @@ impl Sheet {
         // Many problems may stand on one long line, which is looked through once.
         let looked_at = self.hiding_lines.get(&spot.line).copied();
         let bytes = self.line_start(spot.line)..self.line_start(spot.line) + line.len();
-        let hides =
-            looked_at.unwrap_or_else(|| line.len() > LINE_BYTES_MAX || holds_secret(line) || self.is_of_secret(bytes));
+        let holds = |line| !self.is_open && (holds_secret(line) || self.is_of_secret(bytes));
+        let hides = looked_at.unwrap_or_else(|| line.len() > LINE_BYTES_MAX || holds(line));
         let snippet = if hides { String::new() } else { mark(line, spot) };
         self.hiding_lines.insert(spot.line, hides);
         self.push(spot, path, what.into(), snippet)
@@ -298,9 +314,7 @@ impl Sheet {
     }
 
     fn push(&mut self, spot: Spot, path: &str, what: String, snippet: String) -> &mut Problem {
-        let known = |number: u32| (spot.line > 0).then_some(number);
-        let place = Place { file: self.file.clone(), line: known(spot.line), column: known(spot.column) };
-        let problem = Problem { place, path: path.to_owned(), what, hint: None, snippet };
+        let problem = Problem { place: self.place(spot), path: path.to_owned(), what, hint: None, snippet };
         if self.problems.len() >= PROBLEMS_MAX {
             return self.hushed.push_mut(Problem { path: MORE.to_owned(), ..problem });
         }

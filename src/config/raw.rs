@@ -76,6 +76,8 @@ macro_rules! settings {
     };
 }
 
+pub(super) use settings;
+
 settings! {
     /// The file.
     RawMain in "at the top of the main file" {

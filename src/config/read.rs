@@ -338,7 +338,8 @@ impl RawRules {
         Self::new(name, path, sheet, &tree)
     }
 
-    fn new(name: &str, path: &Path, mut sheet: Sheet, tree: &Tree) -> Self {
+    /// The rule file on a sheet.
+    pub(super) fn new(name: &str, path: &Path, mut sheet: Sheet, tree: &Tree) -> Self {
         let file = match foreign(tree) {
             Some((spot, what, hint)) => {
                 sheet.note_name(spot, "", what).hint = Some(hint);
@@ -362,7 +363,8 @@ fn path_hint(error: &io::Error, written: &str) -> Option<String> {
     Some(hint.to_owned())
 }
 
-fn read_error(error: &io::Error) -> String {
+/// Why a file cannot be read.
+pub(super) fn read_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::InvalidData => "the file is not UTF-8".to_owned(),

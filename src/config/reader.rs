@@ -59,6 +59,8 @@ impl<'s, 't> Reader<'s, 't> {
                 if self.sheet.count() > before {
                     self.sheet.wound(owner, name);
                 }
+            } else if self.sheet.ignores_unknown {
+                continue;
             } else if let Some(name) = known.not_yet.iter().find(|later| **later == name) {
                 if !entry.value.node.is_empty() {
                     later.push((*name, entry.name.defined));
@@ -123,7 +125,8 @@ impl<'s, 't> Reader<'s, 't> {
             }
             Value::Mapping(_) => (if is_list_wanted { "" } else { ", found a mapping" }, None),
         };
-        let is_secret = self.path.iter().any(|step| matches!(step, Step::Setting(name) if Sheet::may_be_secret(name)));
+        let is_secret =
+            self.path.iter().any(|step| matches!(step, Step::Setting(name) if self.sheet.may_be_secret(name)));
         let what = format!("expected {wanted}{found}");
         let problem = match is_secret {
             true => self.sheet.note_unseen(node.spot, &path, what),

@@ -32,7 +32,7 @@ pub struct Evaluator {
     pub(super) store: Store,
     pub(super) groups: Vec<Group>,
     /// The order in which groups are evaluated that are due together.
-    order: Vec<usize>,
+    pub(super) order: Vec<usize>,
     /// Where each rule stands: its group, and its place there.
     pub(super) places: HashMap<RuleId, (usize, usize)>,
     pub(super) healths: Vec<Health>,

@@ -26,6 +26,7 @@ mod join;
 mod query;
 mod reload;
 mod queries;
+mod rehearsal;
 
 pub use exposed::IntakeOptions;
 pub use failing::RULE_FAILING;
@@ -33,6 +34,7 @@ pub use join::Evaluator;
 pub use measure::{Answer, Measure, Reading};
 pub use overdue::ALERT_UNKNOWN;
 pub use query::Queried;
+pub use rehearsal::{FiringAlert, RuleFailure};
 pub use scrape::{Page, PageError, PageFormat, Scrape, ScrapeReport, ScrapeTarget};
 pub use spec::{Answered, EvaluatorSpec, GroupReport, InstanceChange, Question, QuestionId, Transitions};
 pub use view::{GroupView, RuleHealth, RuleKind, RuleView, TargetView};

@@ -62,7 +62,9 @@ impl<'a> StoreQueries<'a> {
     /// A query that is not written out. The store keeps what was known to be wanted: of this one, nothing need be there.
     fn made_up(&self, query: &str) -> Result<Expr, String> {
         let expr = parse(query)?;
-        let keeps_nothing = |it: &promql::SelectorUse| self.store.matching(&it.matchers).is_empty();
+        let keeps_nothing = |it: &promql::SelectorUse| {
+            self.store.matching(&it.matchers).is_empty() && self.store.coverage(&it.matchers).is_none()
+        };
         if promql::selectors(&expr).iter().any(keeps_nothing) {
             let what = "the store keeps no series for it; write the query out, or let a rule select the same series";
             return Err(what.to_owned());

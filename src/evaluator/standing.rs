@@ -279,7 +279,11 @@ impl Standing {
             }
         }
         for gone in self.outputs.difference(&outputs) {
-            store.end(gone, it.read);
+            // What another rule has written in this evaluation goes on.
+            let last = store.find(gone).and_then(|id| store.series(id).last());
+            if last.is_none_or(|last| last.at < it.read) {
+                store.end(gone, it.read);
+            }
         }
         self.outputs = outputs;
         let refused = usize::try_from(store.refused_count() - refused_before).unwrap_or(usize::MAX);

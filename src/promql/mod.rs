@@ -17,6 +17,7 @@ mod parser;
 mod selector;
 
 mod check;
+mod subquery_step;
 mod support;
 mod survey;
 
@@ -40,6 +41,9 @@ mod share;
 mod sum;
 mod window;
 
+mod histogram_notation;
+mod series_notation;
+
 pub use crate::store::LOOKBACK;
 pub use annotation::{Annotation, Annotations, Severity};
 pub use ast::{
@@ -48,6 +52,7 @@ pub use ast::{
 };
 pub use check::type_of;
 pub use functions::{Function, functions};
+pub use histogram_notation::{HistogramLiteral, ResetHint};
 pub use interpret::EvalError;
 pub use length::{Length, LengthKind, Moments};
 pub use notation::{NOTED_MAX, Noted, NotedSeries, read_series, read_values};
@@ -55,6 +60,9 @@ pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any, parse_sharing};
 pub use place::{ParseError, Span};
 pub use print::selector_text;
 pub use query::{Answer, MOMENTS_MAX, Options, SAMPLES_MAX, evaluate, evaluate_within, query};
+pub use series_notation::{
+    HistogramStep, HistogramTerm, SEQUENCE_VALUES_MAX, SequenceValue, parse_histogram, parse_metric, parse_series,
+};
 pub use support::unsupported;
 pub use survey::{Latest, SelectorUse, is_condition, selectors};
 pub use value::{Element, RangeElement, SampleValue, Value};

@@ -131,6 +131,11 @@ impl RuleInstances {
         seen.len() + absent.filter(stays).count()
     }
 
+    /// Forgets all instances: nobody hears of it.
+    pub fn forget(&mut self) {
+        self.instances.clear();
+    }
+
     /// Ends all instances, whatever they wait for.
     pub fn end_all(&mut self, link: &str, now: Timestamp) -> Vec<Change> {
         let ended = std::mem::take(&mut self.instances);

@@ -413,6 +413,17 @@ impl Store {
         dropped
     }
 
+    /// Forgets all series and all targets. Who wants what stays.
+    pub fn forget_series(&mut self) {
+        let stored: Vec<SeriesId> = self.by_labels.values().copied().collect();
+        for id in stored {
+            self.vacate(id);
+        }
+        self.selectors.forget_members();
+        self.targets.clear();
+        self.refusals.clear();
+    }
+
     /// What the series take in memory, about: `series * 160 + labels * 64 + their text + samples * 20`.
     pub fn memory_bytes(&self) -> usize {
         self.size.bytes()
@@ -576,6 +587,20 @@ mod tests {
         assert_ne!(old, new);
         assert_eq!(store.selected(up), [new]);
         assert_eq!(store.series(new).labels(), &labels("up", "b"));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_wanted_still() {
+        let mut store = Store::new();
+        let up = store.register(&named("up"), Duration::ZERO);
+        let old = push(&mut store, &labels("up", "a"), 1).unwrap();
+        store.record_scrape(&TargetId::new("node"), at(1), false, at(2));
+        store.forget_series();
+        assert_eq!((store.series_count(), store.memory_bytes(), store.selected(up)), (0, 0, [].as_slice()));
+        assert!(store.lost_target(at(1)).is_none());
+        let new = push(&mut store, &labels("up", "a"), 1).unwrap();
+        assert_ne!(old, new);
+        assert_eq!(store.selected(up), [new]);
     }
 
     #[test]

@@ -272,6 +272,11 @@ impl Selectors {
         }
     }
 
+    /// Forgets all series.
+    pub(super) fn forget_members(&mut self) {
+        self.list.iter_mut().flatten().for_each(|selector| selector.members.clear());
+    }
+
     fn get(&self, id: SelectorId) -> &Selector {
         self.list[id.0 as usize].as_ref().expect("whoever has an id registers it again before a sweep")
     }
