@@ -6,9 +6,10 @@ mod support;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atalaya::model::{Labels, MatchOp, Matcher, Sample, TargetId, Timestamp};
+use atalaya::model::{HistogramSample, Labels, MatchOp, Matcher, Sample, TargetId, Timestamp};
 use atalaya::promql::{
-    Expr, evaluate_within, functions, is_condition, parse, parse_any, selectors, type_of, unsupported,
+    Expr, Moments, Noted, Options, RangeElement, SampleValue, Value, ValueType, evaluate_within, functions,
+    is_condition, parse, parse_any, query, read_values, selectors, type_of, unsupported,
 };
 use atalaya::store::{Origin, Store};
 
@@ -33,6 +34,10 @@ const SEEDS: &[&str] = &[
     "predict_linear(a[5m], 60) + double_exponential_smoothing(b[9m], 0.3, 0.7) - mad_over_time(a[1h])",
     "quantile_over_time(0.5, a[5m]) >= clamp(scalar(a), 0, 3) * hour() + 0x1F + 1e3 + 5m",
     "rate(a[5m] smoothed) + info(b, {x=~'.*'}) </ 3",
+    "histogram_quantile(0.9, rate(h[5m])) or histogram_fraction(0, 2, sum by (x) (h </ 2)) - histogram_count(h >/ -1)",
+    "sum(h) - avg(h) * 2 / scalar(count(h)) == h or histogram_stddev(increase(h[9m] anchored))",
+    "avg_over_time(h[5m]) + sum_over_time(h[9m:1m]) and delta(h[5m] smoothed) + (h smoothed) - irate(h[5m])",
+    "resets(h[9m]) * changes(h[5m]) + histogram_sum(last_over_time(h[5m])) % limitk(1, h) + -h",
 ];
 
 /// Pieces that are put in somewhere.
@@ -82,6 +87,7 @@ const PIECES: &[&str] = &[
     "é",
     "a",
     "b",
+    "h",
     "x",
     "le",
     "or",
@@ -190,6 +196,76 @@ fn fill(store: &mut Store) {
             store.append(id, Sample { at: Timestamp::from_millis(i64::from(at) * 30_000), value });
         }
     }
+    for (x, values) in HISTOGRAMS {
+        let origin = Origin::Scraped(TargetId::new("t"));
+        let labels = Labels::from_pairs([("__name__", "h"), ("x", x)]);
+        let Some(id) = store.series_for(&labels, &origin) else { continue };
+        for (at, noted) in (0..).zip(read_values(values).expect("valid")) {
+            let at = Timestamp::from_millis(at * 30_000);
+            match noted {
+                Noted::Value { value: SampleValue::Float(value), .. } => drop(store.append(id, Sample { at, value })),
+                Noted::Value { value: SampleValue::Histogram(histogram), .. } => {
+                    store.append_histogram(id, HistogramSample { at, histogram });
+                }
+                Noted::Gap => {}
+            }
+        }
+    }
+}
+
+/// Native histograms of every kind: growing, starting anew, with other schemas and bounds, gauges, next to numbers.
+const HISTOGRAMS: [(&str, &str); 4] = [
+    (
+        "1",
+        "{{schema:1 sum:1 count:3 z_bucket:1 z_bucket_w:0.001 buckets:[1 1]}}+{{schema:1 sum:2 count:4 z_bucket:1 \
+         z_bucket_w:0.01 buckets:[1 1] n_buckets:[1]}}x30 {{schema:0 sum:2 count:2 buckets:[0 2]}}x28",
+    ),
+    (
+        "2",
+        "{{schema:-53 sum:1 count:3 custom_values:[1 2] buckets:[1 1 1]}}+{{schema:-53 sum:1 count:3 custom_values:[1 2] \
+         buckets:[1 1 1]}}x40 {{schema:-53 sum:1 count:3 custom_values:[2 4] buckets:[1 1 1]}}x18",
+    ),
+    (
+        "3",
+        "_x30 1+1x9 {{schema:0 sum:NaN count:5 buckets:[1 2]}}x9 stale {{count:1 counter_reset_hint:gauge buckets:[1]}}x8",
+    ),
+    (
+        "4",
+        "{{schema:-4 sum:-1 count:2 n_buckets:[1 1] n_offset:-1}}-{{schema:-4 count:1 n_buckets:[0 1] n_offset:-1}}x59",
+    ),
+];
+
+/// Over a range an expression has at each moment the value that it has there by itself.
+fn check_range(source: &str, expr: &Expr, printed: &str, store: &Store) {
+    let step = Duration::from_secs(90);
+    let moments = Moments { start: NOW - step * 2, end: NOW, step };
+    let options = Options { samples_max: SAMPLES_MAX, delays_name_removal: true, ..Options::default() };
+    let Ok(ranged) = query(expr, store, moments, &options) else { return };
+    // What asks for the query itself differs.
+    if ["start", "end", "step", "range"].iter().any(|word| printed.to_ascii_lowercase().contains(word)) {
+        return;
+    }
+    let Value::Matrix(series) = ranged.value else { panic!("{source:?} is no matrix over a range") };
+    for at in [moments.start, moments.start + step, moments.end] {
+        let alone = query(expr, store, Moments::instant(at), &Options { samples_max: u64::MAX, ..options.clone() });
+        let alone = alone.unwrap_or_else(|error| panic!("{source:?} at {at} fails, but not over a range: {error}"));
+        let mut alone: Vec<String> = match alone.value {
+            Value::Scalar(value) => vec![format!("{:?} {:?}", Labels::empty(), SampleValue::Float(value))],
+            Value::Vector(elements) => elements.iter().map(|it| format!("{:?} {:?}", it.labels, it.value)).collect(),
+            other => panic!("{source:?} is {other:?}"),
+        };
+        let mut ranged: Vec<String> = series.iter().flat_map(|series| values_at(series, at)).collect();
+        alone.sort();
+        ranged.sort();
+        assert_eq!(ranged, alone, "{source:?} at {at}");
+    }
+}
+
+fn values_at(series: &RangeElement, at: Timestamp) -> Vec<String> {
+    let floats = series.samples.iter().filter(|it| it.at == at).map(|it| SampleValue::Float(it.value));
+    let histograms = series.histograms.iter().filter(|it| it.at == at);
+    let histograms = histograms.map(|it| SampleValue::Histogram(it.histogram.clone()));
+    floats.chain(histograms).map(|value| format!("{:?} {value:?}", series.labels)).collect()
 }
 
 fn small_store() -> Store {
@@ -224,6 +300,9 @@ fn check(source: &str, expr: &Expr, empty: &Store, small: &Store) {
     assert_eq!(parse(source).err(), refused, "{source:?}");
     let _ = is_condition(expr);
     check_reach(source, expr, small);
+    if matches!(type_of(expr), ValueType::Scalar | ValueType::Vector) {
+        check_range(source, expr, &printed, small);
+    }
     for store in [empty, small] {
         for at in [NOW, Timestamp::from_millis(i64::MAX), Timestamp::from_millis(i64::MIN)] {
             let value = evaluate_within(expr, store, at, SAMPLES_MAX);

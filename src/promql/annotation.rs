@@ -176,7 +176,7 @@ impl Annotation {
         Self { detail: Detail::Count(1), ..Self::warning(span, text) }
     }
 
-    pub(super) fn possible_non_counter(metric: &str, span: Span) -> Self {
+    fn possible_non_counter(metric: &str, span: Span) -> Self {
         let what = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:";
         Self::info(span, format!("{what} {}", Quoted(metric)))
     }
@@ -253,21 +253,44 @@ fn to_second(at: Timestamp) -> String {
 
 /// The annotations of a query, each text once.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Annotations(BTreeMap<String, Annotation>);
+pub struct Annotations {
+    all: BTreeMap<String, Annotation>,
+    /// Whether nobody listens.
+    is_muted: bool,
+    /// The metric and the place of which it was told last that it may be no counter: mostly it is the same again.
+    non_counter: Option<(String, Span)>,
+}
 
 impl Annotations {
+    /// Takes nothing in.
+    pub(super) fn muted() -> Self {
+        Self { is_muted: true, ..Self::default() }
+    }
+
+    /// Tells that a metric may be no counter.
+    pub(super) fn possible_non_counter(&mut self, metric: &str, span: Span) {
+        let is_same = self.non_counter.as_ref().is_some_and(|(told, place)| told == metric && *place == span);
+        if !self.is_muted && !is_same {
+            self.non_counter = Some((metric.to_owned(), span));
+            self.add(Annotation::possible_non_counter(metric, span));
+        }
+    }
+
     /// Adds one. When there is one with the same text, what both tell is put together, and the place is the later one's.
     pub(super) fn add(&mut self, annotation: Annotation) {
-        let annotation = match self.0.get(&annotation.text) {
+        if self.is_muted {
+            return;
+        }
+        let annotation = match self.all.get(&annotation.text) {
             Some(earlier) => annotation.merged(earlier),
             None => annotation,
         };
-        self.0.insert(annotation.text.clone(), annotation);
+        self.all.insert(annotation.text.clone(), annotation);
     }
 
     /// All of them, by their texts.
     pub fn iter(&self) -> impl Iterator<Item = &Annotation> {
-        self.0.values()
+        self.all.values()
     }
 
     /// Those of a severity, as Prometheus's API shows them.
@@ -278,7 +301,7 @@ impl Annotations {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 }
 

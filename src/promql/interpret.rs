@@ -86,7 +86,7 @@ impl<'a> Interpreter<'a> {
             query,
             at: query.start,
             is_ranged: query.start != query.end,
-            notes: Annotations::default(),
+            notes: if options.annotates { Annotations::default() } else { Annotations::muted() },
             bare: Bare::default(),
             samples_left: options.samples_max,
             series_left: options.samples_max,

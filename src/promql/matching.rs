@@ -7,6 +7,7 @@ use super::annotation::Annotation;
 use super::ast::{BinaryOp, BinaryOperation, Fill, Matching, MatchingSide};
 use super::combine::{Misfit, combine};
 use super::interpret::{EvalError, Interpreter};
+use super::literal::Quoted;
 use super::names::is_about_metric;
 use super::value::{Item, SampleValue};
 use crate::model::{Labels, METRIC_NAME};
@@ -118,7 +119,7 @@ fn partners<'a>(
 
 /// Labels with the metric name as one of them, as Prometheus shows them in this error.
 fn in_braces(labels: &Labels) -> String {
-    let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={}", Quoted(value))).collect();
     format!("{{{}}}", pairs.join(", "))
 }
 

@@ -36,6 +36,8 @@ pub struct Options {
     pub reads_start_timestamps: bool,
     /// How far the moments of a subquery are apart when it does not say.
     pub subquery_step: Option<Duration>,
+    /// Whether there is somebody to tell what there is to tell besides the value.
+    pub annotates: bool,
 }
 
 impl Default for Options {
@@ -45,6 +47,7 @@ impl Default for Options {
             delays_name_removal: false,
             reads_start_timestamps: false,
             subquery_step: None,
+            annotates: true,
         }
     }
 }
@@ -65,7 +68,8 @@ pub fn evaluate(expr: &Expr, store: &Store, at: Timestamp) -> Result<Value, Eval
 
 /// The same, but it may look at no more than so many samples.
 pub fn evaluate_within(expr: &Expr, store: &Store, at: Timestamp, samples_max: u64) -> Result<Value, EvalError> {
-    query(expr, store, Moments::instant(at), &Options { samples_max, ..Options::default() }).map(|answer| answer.value)
+    let options = Options { samples_max, annotates: false, ..Options::default() };
+    query(expr, store, Moments::instant(at), &options).map(|answer| answer.value)
 }
 
 /// The answer to an expression over the samples of a store: a value of the expression's type for one moment, a matrix for a

@@ -66,6 +66,12 @@ pub(super) fn fraction(lower: f64, upper: f64, buckets: Vec<ClassicBucket>) -> f
 
 /// How many observations are thought to be below a value.
 fn rank_of(value: f64, buckets: &[ClassicBucket], all: f64) -> f64 {
+    let rank = rank_in(value, buckets, all);
+    // Counts that do not grow with their bounds could have a part be more than the whole.
+    if rank > all { all } else { rank }
+}
+
+fn rank_in(value: f64, buckets: &[ClassicBucket], all: f64) -> f64 {
     let mut below = 0.0;
     let mut start = match buckets.first() {
         Some(lowest) if lowest.bound > 0.0 => 0.0,

@@ -187,7 +187,7 @@ fn note_counter(window: &Window<'_>, value: Option<&SampleValue>, notes: &mut An
     let metric = window.metric();
     let is_counter = COUNTER_ENDINGS.iter().any(|ending| metric.ends_with(ending));
     if matches!(value, Some(SampleValue::Float(_))) && !metric.is_empty() && !is_counter {
-        notes.add(Annotation::possible_non_counter(metric, window.span));
+        notes.possible_non_counter(metric, window.span);
     }
 }
 
