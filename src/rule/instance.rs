@@ -121,8 +121,9 @@ pub fn step(
         }
         (Some(Pending { since }), Observation::Present) => (Some(Pending { since }), None),
         (Some(Pending { .. }), Observation::Absent) => (None, Some(Transition::Dropped)),
-        (Some(Firing { since, .. } | Lingering { since, .. }), Observation::Present)
-            if since <= now && now.since(since) < timing.hold =>
+        // A clock that was set back may come past `since` again: whoever held long enough to fire did so.
+        (Some(Firing { since, fired_at } | Lingering { since, fired_at, .. }), Observation::Present)
+            if since <= now && now.since(since).max(fired_at.since(since)) < timing.hold =>
         {
             (Some(Pending { since }), Some(Transition::Resolved))
         }
@@ -203,6 +204,11 @@ mod tests {
             assert_eq!(step(state, Observation::Present, timing(4), at(3)), (pending, Some(Transition::Resolved)));
             assert_eq!(step(state, Observation::Present, timing(3), at(3)), (firing, None));
             assert_eq!(step(state, Observation::Absent, timing(4), at(3)).1, None);
+        }
+        // After the clock was set back it has not held that long by now, but had when it began to fire.
+        for now in [-60, 0, 1, 9] {
+            let (state, transition) = step(firing, Observation::Present, timing(1), at(now));
+            assert_eq!((state, transition), (firing, None), "{now}");
         }
         let again = Some(InstanceState::Firing { since: at(0), fired_at: at(4) });
         assert_eq!(step(pending, Observation::Present, timing(4), at(4)), (again, Some(Transition::Fired)));
