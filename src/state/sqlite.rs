@@ -449,8 +449,8 @@ mod tests {
     fn a_file_that_another_process_holds_is_hardly_waited_for() {
         let directory = tempfile::tempdir().unwrap();
         let mut state = SqliteState::open(directory.path()).unwrap();
-        let wait_ms: u64 = state.connection.pragma_query_value(None, "busy_timeout", |row| row.get(0)).unwrap();
-        assert_eq!(Duration::from_millis(wait_ms), BUSY_COMMIT);
+        let wait_ms: u32 = state.connection.pragma_query_value(None, "busy_timeout", |row| row.get(0)).unwrap();
+        assert_eq!(Duration::from_millis(wait_ms.into()), BUSY_COMMIT);
         let other = Connection::open(directory.path().join(FILE)).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let error = format!("{:#}", anyhow::Error::new(state.commit(&[put_row(&row("a"))]).unwrap_err()));
