@@ -48,7 +48,7 @@ impl Evaluator {
             for rule in &mut group.rules {
                 rule.instances.forget();
                 rule.outputs.clear();
-                (rule.error, rule.evaluated_at) = (None, None);
+                (rule.error, rule.evaluated_at, rule.read_at) = (None, None, None);
             }
         }
     }
