@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use atalaya::model::{HistogramSample, Labels, MatchOp, Matcher, Sample, TargetId, Timestamp};
 use atalaya::promql::{
-    Expr, Moments, Noted, Options, RangeElement, SampleValue, Value, ValueType, evaluate_within, functions,
-    is_condition, parse, parse_any, query, read_values, selectors, type_of, unsupported,
+    Expr, Moments, Options, RangeElement, SampleValue, Value, ValueType, evaluate_within, functions, is_condition,
+    parse, parse_any, parse_series, query, selectors, type_of, unsupported,
 };
 use atalaya::store::{Origin, Store};
 
@@ -200,14 +200,15 @@ fn fill(store: &mut Store) {
         let origin = Origin::Scraped(TargetId::new("t"));
         let labels = Labels::from_pairs([("__name__", "h"), ("x", x)]);
         let Some(id) = store.series_for(&labels, &origin) else { continue };
-        for (at, noted) in (0..).zip(read_values(values).expect("valid")) {
+        let (_, values) = parse_series(&format!("h {values}")).expect("valid");
+        for (at, value) in (0..).zip(values) {
             let at = Timestamp::from_millis(at * 30_000);
-            match noted {
-                Noted::Value { value: SampleValue::Float(value), .. } => drop(store.append(id, Sample { at, value })),
-                Noted::Value { value: SampleValue::Histogram(histogram), .. } => {
+            match value.map(|it| it.value) {
+                Some(SampleValue::Float(value)) => drop(store.append(id, Sample { at, value })),
+                Some(SampleValue::Histogram(histogram)) => {
                     store.append_histogram(id, HistogramSample { at, histogram });
                 }
-                Noted::Gap => {}
+                None => {}
             }
         }
     }

@@ -56,17 +56,10 @@ fn cases_of_prometheus_end_as_with_promtool() {
         }
         arguments.push(file);
         let (found, told, _) = run(&folder, &arguments);
-        if file == "unittest.yml" {
-            // Its native histograms are refused by name; nothing else is wrong.
-            let wrong = told.lines().filter(|line| line.contains(": tests["));
-            assert!(wrong.clone().count() == 6 && told.ends_with("1 of 5 tests failed\n"), "{told}");
-            assert!(wrong.clone().all(|line| line.ends_with("native histograms are not supported yet")), "{told}");
-            continue;
-        }
         assert_eq!(found.to_string(), status, "{line}\n{told}");
         checked += 1;
     }
-    assert_eq!(checked, 18);
+    assert_eq!(checked, 19);
 }
 
 #[test]

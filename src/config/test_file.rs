@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{ALERT_NAME, Labels, Problem, Problems, Timestamp, is_glob};
-use crate::promql::{self, ParseError, SequenceValue, ValueType};
+use crate::promql::{self, ParseError, SampleValue, ValueType};
 use crate::rule::{AnnotateContext, Rule, RuleGroup};
-use crate::unit_test::{
-    AlertTest, ExpectedAlert, ExpectedSample, ExpectedValue, ExprTest, InputSeries, Test, TestFile,
-};
+use crate::unit_test::{AlertTest, ExpectedAlert, ExpectedSample, ExprTest, InputSeries, Test, TestFile};
 
 use super::expression::{expression, kind_of};
 use super::files::{Files, glob, plain};
@@ -29,9 +27,6 @@ use super::value::duration;
 
 /// How far evaluations are apart unless the file says.
 const EVALUATION_INTERVAL: Duration = Duration::from_secs(60);
-
-/// What is said of native histograms.
-const NO_HISTOGRAMS: &str = "native histograms are not supported yet";
 
 /// What is as the command says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -282,14 +277,7 @@ fn one_series(sheet: &mut Sheet, path: &str, raw: &Spanned<RawInputSeries>) -> O
     let text = format!("{} {values_text}", series.value);
     let read = promql::parse_series(&series.value).and_then(|_| promql::parse_series(&text));
     match read {
-        Ok((labels, values)) => {
-            let is_histogram = |value: &Option<SequenceValue>| matches!(value, Some(SequenceValue::Histogram(_)));
-            if values.iter().any(is_histogram) {
-                sheet.note(raw.value.values.as_ref().unwrap_or(series), path, NO_HISTOGRAMS);
-                return None;
-            }
-            Some(InputSeries { labels, values })
-        }
+        Ok((labels, values)) => Some(InputSeries { labels, values }),
         Err(error) => {
             let behind = series.value.len() + 1;
             let start = error.span.start as usize;
@@ -359,13 +347,10 @@ fn expected_sample(sheet: &mut Sheet, path: &str, raw: &RawExpectedSample) -> Op
     };
     let histogram = raw.histogram.as_ref().filter(|text| !text.value.is_empty());
     let value = match histogram.map(|text| (text, promql::parse_histogram(&text.value))) {
-        None => ExpectedValue::Float(raw.value.map_or(0.0, |value| value.0)),
-        Some((text, literal)) => {
-            let path = format!("{path}.histogram");
-            match literal {
-                Ok(_) => drop(sheet.note(text, &path, NO_HISTOGRAMS)),
-                Err(error) => note(sheet, text, 0, &path, error),
-            }
+        None => SampleValue::Float(raw.value.map_or(0.0, |value| value.0)),
+        Some((_, Ok(histogram))) => histogram.into(),
+        Some((text, Err(error))) => {
+            note(sheet, text, 0, &format!("{path}.histogram"), error);
             return None;
         }
     };

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Labels, Sample, Timestamp};
-use crate::promql::{EvalError, Expr, Value, evaluate};
+use crate::model::{HistogramSample, Labels, Sample, Timestamp};
+use crate::promql::{EvalError, Expr, SampleValue, Value, evaluate};
 use crate::rule::{AnnotateContext, Rule};
-use crate::store::{Origin, SeriesId};
+use crate::store::{Origin, Rich, SeriesId};
 
 use super::Evaluator;
 use super::standing::Surroundings;
@@ -48,7 +48,7 @@ impl Evaluator {
             for rule in &mut group.rules {
                 rule.instances.forget();
                 rule.outputs.clear();
-                (rule.error, rule.evaluated_at) = (None, None);
+                (rule.error, rule.evaluated_at, rule.read_at) = (None, None, None);
             }
         }
     }
@@ -61,6 +61,11 @@ impl Evaluator {
     /// Takes in a sample.
     pub fn feed(&mut self, series: SeriesId, sample: Sample) {
         self.store.append(series, sample);
+    }
+
+    /// Takes in a native histogram.
+    pub fn feed_histogram(&mut self, series: SeriesId, sample: HistogramSample) {
+        self.store.append_histogram(series, sample);
     }
 
     /// The places of the groups in the order in which those are evaluated that are due together.
@@ -108,13 +113,22 @@ impl Evaluator {
         evaluate(expr, &self.store, at)
     }
 
-    /// Every series that is stored, with its samples, in order of labels. Stale markers are left out.
-    pub fn stored(&self) -> Vec<(Labels, Vec<Sample>)> {
+    /// Every series that is stored, with its numbers and histograms in order of time, in order of labels. Stale markers are
+    /// left out.
+    pub fn stored(&self) -> Vec<(Labels, Vec<(Timestamp, SampleValue)>)> {
         let (start, end) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
         let series = self.store.matching(&[]);
-        let series = series.iter().map(|id| self.store.series(*id));
-        let mut all: Vec<_> = series.map(|it| (it.labels().clone(), it.window(start, end).collect())).collect();
-        all.sort_by(|left: &(Labels, Vec<Sample>), right| left.0.cmp(&right.0));
+        let mut all = Vec::with_capacity(series.len());
+        for id in series.iter() {
+            let (series, rich) = (self.store.series(*id), self.store.rich(*id));
+            let mut samples: Vec<_> =
+                series.window(start, end).map(|it| (it.at, SampleValue::Float(it.value))).collect();
+            let histograms = rich.into_iter().flat_map(|rich: &Rich| rich.window(start, end));
+            samples.extend(histograms.map(|it| (it.at, SampleValue::Histogram(it.histogram.clone()))));
+            samples.sort_by_key(|(at, _)| *at);
+            all.push((series.labels().clone(), samples));
+        }
+        all.sort_by(|left, right| left.0.cmp(&right.0));
         all
     }
 }

@@ -254,14 +254,15 @@ pub(super) mod tests {
             let ExprKind::Selector(selector) = parse(selector).unwrap().kind else { panic!("{selector}") };
             let labels = Labels::from_pairs(selector.matchers.iter().map(|m| (m.name.clone(), m.value.clone())));
             let id = store.series_for(&labels, &Origin::Scraped(TargetId::new("t"))).unwrap();
-            for (minute, noted) in (0..).zip(super::super::read_values(values).unwrap()) {
+            let (_, values) = super::super::parse_series(&format!("m {values}")).unwrap();
+            for (minute, value) in (0..).zip(values) {
                 let at = Timestamp::from_millis(minute * 60_000);
-                match noted {
-                    super::super::Noted::Gap => {}
-                    super::super::Noted::Value { value: SampleValue::Float(value), .. } => {
+                match value.map(|it| it.value) {
+                    None => {}
+                    Some(SampleValue::Float(value)) => {
                         store.append(id, Sample { at, value });
                     }
-                    super::super::Noted::Value { value: SampleValue::Histogram(histogram), .. } => {
+                    Some(SampleValue::Histogram(histogram)) => {
                         store.append_histogram(id, HistogramSample { at, histogram });
                     }
                 }

@@ -34,7 +34,6 @@ mod interpret;
 mod invariant;
 mod matching;
 mod names;
-mod notation;
 mod query;
 mod selection;
 mod share;
@@ -52,17 +51,14 @@ pub use ast::{
 };
 pub use check::type_of;
 pub use functions::{Function, functions};
-pub use histogram_notation::{HistogramLiteral, ResetHint};
+pub use histogram_notation::written_histogram;
 pub use interpret::EvalError;
 pub use length::{Length, LengthKind, Moments};
-pub use notation::{NOTED_MAX, Noted, NotedSeries, read_series, read_values};
 pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any, parse_sharing};
 pub use place::{ParseError, Span};
 pub use print::selector_text;
 pub use query::{Answer, MOMENTS_MAX, Options, SAMPLES_MAX, evaluate, evaluate_within, query};
-pub use series_notation::{
-    HistogramStep, HistogramTerm, SEQUENCE_VALUES_MAX, SequenceValue, parse_histogram, parse_metric, parse_series,
-};
+pub use series_notation::{SEQUENCE_VALUES_MAX, SequenceValue, parse_histogram, parse_metric, parse_series};
 pub use support::unsupported;
 pub use survey::{Latest, SelectorUse, is_condition, selectors};
 pub use value::{Element, RangeElement, SampleValue, Value};

@@ -13,7 +13,6 @@ use super::functions;
 use super::lexer::{Lexer, Token, TokenKind, is_reserved};
 use super::support::unsupported;
 use super::{ParseError, Span};
-use crate::model::{Labels, METRIC_NAME, MatchOp};
 
 /// The longest expression that is read, in bytes.
 pub const LENGTH_MAX: usize = 256 * 1024;
@@ -52,27 +51,6 @@ fn parse_whole(source: &str, patterns: &Patterns) -> Result<Expr, ParseError> {
     }
     check(&expr)?;
     Ok(expr)
-}
-
-/// Reads the labels of a series: a selector that only asks for equality, and may ask for nothing.
-pub(super) fn series_labels(source: &str) -> Result<Labels, ParseError> {
-    let patterns = Patterns::default();
-    let mut parser = Parser::new(source, &patterns)?;
-    let mut matchers = Vec::new();
-    if let TokenKind::Word(name) = parser.token.kind {
-        let span = parser.advance()?.span;
-        matchers.push(parser.new_matcher(METRIC_NAME, MatchOp::Equal, name, span)?);
-    }
-    if matchers.is_empty() || parser.at_sign("{") {
-        parser.braces(&mut matchers)?;
-    }
-    if parser.token.kind != TokenKind::End {
-        return Err(parser.expected("the end of the labels"));
-    }
-    if matchers.iter().any(|matcher| matcher.op != MatchOp::Equal) {
-        return Err(ParseError::new(Span::default(), "the labels of a series are written with `=`"));
-    }
-    Ok(matchers.into_iter().map(|matcher| (matcher.name.clone(), matcher.value.clone())).collect())
 }
 
 pub(super) struct Parser<'a> {

@@ -4,13 +4,12 @@
 //! `a+bxN` adds `b` each time, and `_xN` is N missing ones. A native histogram in double braces stands where a number
 //! stands. Numbers are never hexadecimal here, since `x` means "times".
 
-use super::histogram_notation::{HistogramLiteral, histogram};
+use super::histogram_notation::histogram;
 use super::lexer::{Lexer, TokenKind, is_reserved};
 use super::literal::parse_number;
+use super::value::SampleValue;
 use super::{ParseError, Span};
-use crate::model::{Labels, LabelsBuilder, METRIC_NAME, stale_nan};
-
-use std::sync::Arc;
+use crate::model::{Histogram, Labels, LabelsBuilder, METRIC_NAME, stale_nan};
 
 /// How many values one series may have: eight years of one a minute.
 pub const SEQUENCE_VALUES_MAX: usize = 4_000_000;
@@ -20,31 +19,17 @@ const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A value of a made-up series.
 #[derive(Clone, PartialEq, Debug)]
-pub enum SequenceValue {
-    /// A number; the marker of a series that has ended is the stale NaN.
-    Float(f64),
-    /// A native histogram.
-    Histogram(HistogramTerm),
+pub struct SequenceValue {
+    /// A number or a native histogram. The marker of a series that has ended is the stale NaN.
+    pub value: SampleValue,
+    /// Whether it is a histogram with a `counter_reset_hint`.
+    pub says_reset: bool,
 }
 
-/// A native histogram of a sequence: a literal to which another was added some times.
-#[derive(Clone, PartialEq, Debug)]
-pub struct HistogramTerm {
-    /// The literal.
-    pub base: Arc<HistogramLiteral>,
-    /// What is added or taken away, if anything is.
-    pub step: Option<(HistogramStep, Arc<HistogramLiteral>)>,
-    /// How often.
-    pub times: usize,
-}
-
-/// What happens from one histogram of a sequence to the next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum HistogramStep {
-    /// `+`
-    Add,
-    /// `-`
-    Subtract,
+impl From<f64> for SequenceValue {
+    fn from(value: f64) -> Self {
+        Self { value: value.into(), says_reset: false }
+    }
 }
 
 /// Reads a metric and its values. A value that is missing is `None`.
@@ -90,12 +75,12 @@ pub fn parse_metric(text: &str) -> Result<Labels, ParseError> {
 }
 
 /// Reads the one native histogram, in double braces, that a text holds.
-pub fn parse_histogram(text: &str) -> Result<HistogramLiteral, ParseError> {
+pub fn parse_histogram(text: &str) -> Result<Histogram, ParseError> {
     let mut values = Scanner::new(text, 0)?;
     values.skip_blank();
-    let literal = histogram(&mut values)?;
+    let (histogram, _) = histogram(&mut values)?;
     values.skip_blank();
-    if values.rest().is_empty() { Ok(literal) } else { Err(values.expected("nothing behind the histogram")) }
+    if values.rest().is_empty() { Ok(histogram) } else { Err(values.expected("nothing behind the histogram")) }
 }
 
 /// Labels behind a `{`, up to what follows the `}`.
@@ -186,7 +171,7 @@ fn item(values: &mut Scanner<'_>, all: &mut Vec<Option<SequenceValue>>) -> Resul
     let times = if is_repeated { values.times()? } else { 0 };
     values.room(start, all.len(), times + 1)?;
     for _ in 0..=times {
-        all.push(Some(SequenceValue::Float(value)));
+        all.push(Some(value.into()));
         value += step.unwrap_or_default();
     }
     Ok(())
@@ -195,23 +180,18 @@ fn item(values: &mut Scanner<'_>, all: &mut Vec<Option<SequenceValue>>) -> Resul
 /// Reads a histogram and its repetitions.
 fn histograms(values: &mut Scanner<'_>, all: &mut Vec<Option<SequenceValue>>) -> Result<(), ParseError> {
     let start = values.at;
-    let base = Arc::new(histogram(values)?);
-    let step = match values.peek() {
-        Some('+') => Some(HistogramStep::Add),
-        Some('-') => Some(HistogramStep::Subtract),
-        _ => None,
-    };
-    let step = match step {
-        Some(step) => {
-            values.skip(1);
-            Some((step, Arc::new(histogram(values)?)))
-        }
-        None => None,
-    };
-    if let Some((_, step)) = &step
-        && base.schema > step.schema
-    {
-        let what = format!("a histogram of schema {} cannot be joined to one of schema {}", step.schema, base.schema);
+    let (mut current, mut says_reset) = histogram(values)?;
+    let sign = values.peek().filter(|c| matches!(c, '+' | '-'));
+    let mut step = None;
+    if let Some(sign) = sign {
+        values.skip(1);
+        let (histogram, step_says_reset) = histogram(values)?;
+        says_reset = step_says_reset;
+        step = Some((sign, histogram));
+    }
+    if let Some((_, step)) = step.as_ref().filter(|(_, step)| current.schema > step.schema) {
+        let (step, base) = (step.schema, current.schema);
+        let what = format!("a histogram of schema {step} cannot be joined to one of schema {base}");
         return Err(ParseError::new(values.span(start), what));
     }
     let is_repeated = values.take('x');
@@ -220,9 +200,16 @@ fn histograms(values: &mut Scanner<'_>, all: &mut Vec<Option<SequenceValue>>) ->
     }
     let times = if is_repeated { values.times()? } else { 0 };
     values.room(start, all.len(), times + 1)?;
-    for times in 0..=times {
-        let times = if step.is_some() { times } else { 0 };
-        all.push(Some(SequenceValue::Histogram(HistogramTerm { base: base.clone(), step: step.clone(), times })));
+    let Some((sign, step)) = step else {
+        let value: SampleValue = current.into();
+        all.extend(std::iter::repeat_n(Some(SequenceValue { value, says_reset }), times + 1));
+        return Ok(());
+    };
+    all.push(Some(SequenceValue { value: current.clone().into(), says_reset }));
+    for _ in 0..times {
+        let joined = if sign == '+' { current.add(&step) } else { current.subtract(&step) };
+        joined.map_err(|error| ParseError::new(values.span(start), error.to_string()))?;
+        all.push(Some(SequenceValue { value: current.clone().into(), says_reset }));
     }
     Ok(())
 }
@@ -399,12 +386,8 @@ mod tests {
         let (labels, values) = parse_series(text)?;
         let words = values.iter().map(|value| match value {
             None => "_".to_owned(),
-            Some(SequenceValue::Float(value)) if crate::model::is_stale(*value) => "stale".to_owned(),
-            Some(SequenceValue::Float(value)) => format!("{value}"),
-            Some(SequenceValue::Histogram(term)) => {
-                let step = term.step.as_ref().map(|(step, literal)| format!("{step:?}{}", literal.sum));
-                format!("h{}{}*{}", term.base.sum, step.unwrap_or_default(), term.times)
-            }
+            Some(it) if it.value.float().is_some_and(crate::model::is_stale) => "stale".to_owned(),
+            Some(SequenceValue { value, says_reset }) => format!("{value}{}", if *says_reset { "!" } else { "" }),
         });
         Ok(format!("{labels}: {}", words.collect::<Vec<_>>().join(" ")))
     }
@@ -415,18 +398,23 @@ mod tests {
         check("m 1 2.5 -3 +4 1e3 .5 5. 1_000 010", "m: 1 2.5 -3 4 1000 0.5 5 1000 8");
         check("m 1x2 _x2 _ _x0 stale", "m: 1 1 1 _ _ _ stale");
         check("m 0+5x2 1-2x2 -2+4x1 1e1x1", "m: 0 5 10 1 -1 -3 -2 2 10 10");
-        check("m inf -Inf NaN", "m: inf -inf NaN");
+        check("m inf -Inf NaN", "m: +Inf -Inf NaN");
         check("  m{a=\"x y\", 'b c'='}\\'{' ,} \t 1\n2", "m{a=\"x y\", \"b c\"=\"}'{\"}: 1 2");
         check("{\"m.x\", a=`\\`} 1", "m.x{a=\"\\\\\"}: 1");
         check("by{le=\"\"} 1", "by: 1");
         check("m{__name__=\"n\", a=\"b\"} 1", "m{a=\"b\"}: 1");
         check("m", "m: ");
         check("", "{}: ");
-        check("m {{}} {{sum:1}}x1", "m: h0*0 h1*0 h1*0");
+        check("m {{}} {{sum:1}}x1", "m: {count:0, sum:0} {count:0, sum:1} {count:0, sum:1}");
         check(
-            "m {{sum:1}}+{{sum:2}}x2 {{ }}-{{sum:3}}x1 5",
-            "m: h1Add2*0 h1Add2*1 h1Add2*2 h0Subtract3*0 h0Subtract3*1 5",
+            "m {{count:1 buckets:[1]}}+{{count:2 buckets:[0 2] offset:1}}x1 5",
+            "m: {count:1, sum:0, (0.5,1]:1} {count:3, sum:0, (0.5,1]:1, (2,4]:2} 5",
         );
+        check(
+            "m {{count:3 buckets:[3] counter_reset_hint:reset}}-{{buckets:[1] counter_reset_hint:gauge}}x1 {{}}",
+            "m: {count:3, sum:0, (0.5,1]:3}! {count:3, sum:0, (0.5,1]:2}! {count:0, sum:0}",
+        );
+        check("m {{schema:-53 custom_values:[5 10] buckets:[1 0 4]}}", "m: {count:0, sum:0, [-Inf,5]:1, (10,+Inf]:4}");
     }
 
     #[test]
@@ -465,6 +453,8 @@ mod tests {
             "{{schema:1}}+{{schema:0}}",
             "a histogram of schema 0 cannot be joined to one of schema 1",
         );
+        let what = "histograms with exponential and with custom buckets cannot be combined";
+        check("m {{schema:-53}}+{{schema:0}}x2", "{{schema:-53}}+{{schema:0}}x2", what);
     }
 
     #[test]

@@ -15,4 +15,4 @@ pub use difference::{Difference, Field, Item};
 pub use junit::{JunitCase, JunitSuite, junit};
 pub use report::{Colors, Detail};
 pub use run::{EVALUATIONS_MAX, Failure, Options, Rehearsal};
-pub use spec::{AlertTest, ExpectedAlert, ExpectedSample, ExpectedValue, ExprTest, InputSeries, Test, TestFile};
+pub use spec::{AlertTest, ExpectedAlert, ExpectedSample, ExprTest, InputSeries, Test, TestFile};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::evaluator::{Evaluator, EvaluatorSpec, RuleFailure};
-use crate::model::{Labels, Place, Problem, Sample, Timestamp, format_duration};
-use crate::promql::{SequenceValue, Value};
+use crate::model::{HistogramSample, Labels, Place, Problem, Sample, Timestamp, format_duration};
+use crate::promql::{SampleValue, SequenceValue, Value, written_histogram};
 use crate::store::{Retain, SeriesId};
 
 use super::difference::{Difference, Field, Item, differences};
-use super::{AlertTest, ExpectedValue, ExprTest, Test, TestFile};
+use super::{AlertTest, ExprTest, Test, TestFile};
 
 /// How many times the rules of a test may be evaluated: nineteen years, once a minute.
 pub const EVALUATIONS_MAX: u128 = 10_000_000;
@@ -136,8 +136,12 @@ impl Rehearsal {
         let mut text = String::new();
         for (labels, samples) in self.evaluator.stored() {
             text.push_str(&format!("{labels}\n"));
-            for sample in samples {
-                text.push_str(&format!("  {} {}\n", sample.at, super::difference::number(sample.value)));
+            for (at, value) in samples {
+                let value = match value {
+                    SampleValue::Float(value) => super::difference::number(value),
+                    SampleValue::Histogram(histogram) => written_histogram(&histogram),
+                };
+                text.push_str(&format!("  {at} {value}\n"));
             }
         }
         text
@@ -214,8 +218,8 @@ impl Rehearsal {
     fn check_expr(&self, test: &Test, expected: &ExprTest) -> Option<Failure> {
         let (place, at, source) = (expected.place.clone(), expected.at, expected.source.clone());
         let got = match self.evaluator.value_of(&expected.expr, test.start + expected.at) {
-            Ok(Value::Scalar(value)) => vec![sample(&Labels::empty(), value)],
-            Ok(Value::Vector(elements)) => elements.iter().map(|it| sample(&it.labels, it.value.number())).collect(),
+            Ok(Value::Scalar(value)) => vec![sample(&Labels::empty(), &value.into())],
+            Ok(Value::Vector(elements)) => elements.iter().map(|it| sample(&it.labels, &it.value)).collect(),
             Ok(Value::Matrix(_) | Value::String(_)) => {
                 let why = "it gives neither a vector nor a number".to_owned();
                 return Some(Failure::Expr { place, at, source, why });
@@ -227,23 +231,17 @@ impl Rehearsal {
                 return Some(Failure::Expr { place, at, source, why });
             }
         };
-        let item = |labels: &Labels, value: &ExpectedValue| match value {
-            ExpectedValue::Float(value) => sample(labels, *value),
-            ExpectedValue::Histogram(literal) => {
-                let mut item = sample(labels, 0.0);
-                item.texts.insert(Field::Value, format!("{literal:?}"));
-                Item { value: None, ..item }
-            }
-        };
-        let expected = expected.expected.iter().map(|it| item(&it.labels, &it.value)).collect();
+        let expected = expected.expected.iter().map(|it| sample(&it.labels, &it.value)).collect();
         let differences = differences(expected, got, self.is_fuzzy);
         (!differences.is_empty()).then_some(Failure::Samples { place, at, source, differences })
     }
 }
 
-fn sample(labels: &Labels, value: f64) -> Item {
+/// A sample of a vector. Of a histogram, its text is compared, as promtool does.
+fn sample(labels: &Labels, value: &SampleValue) -> Item {
     let texts = labels.iter().map(|(name, text)| (Field::Label(name.to_owned()), text.to_owned()));
-    Item { texts: texts.collect(), value: Some(value) }
+    let histogram = value.histogram().map(|histogram| (Field::Value, written_histogram(histogram)));
+    Item { texts: texts.chain(histogram).collect(), value: value.float() }
 }
 
 impl<'a> Feed<'a> {
@@ -261,13 +259,16 @@ impl<'a> Feed<'a> {
                 return;
             }
             self.next += 1;
-            // Native histograms are refused before a test runs.
-            let Some(SequenceValue::Float(value)) = value else { continue };
+            let Some(SequenceValue { value, .. }) = value else { continue };
             if self.series.is_none() {
                 self.series = evaluator.series_to_feed(self.labels);
             }
-            if let Some(series) = self.series {
-                evaluator.feed(series, Sample { at, value: *value });
+            let Some(series) = self.series else { continue };
+            match value {
+                SampleValue::Float(value) => evaluator.feed(series, Sample { at, value: *value }),
+                SampleValue::Histogram(histogram) => {
+                    evaluator.feed_histogram(series, HistogramSample { at, histogram: histogram.clone() });
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{Labels, Place, Problem, Timestamp};
-use crate::promql::{Expr, HistogramLiteral, SequenceValue};
+use crate::promql::{Expr, SampleValue, SequenceValue};
 use crate::rule::{AnnotateContext, RuleGroup};
 
 /// A file of tests with the rules that it is about.
@@ -116,14 +116,5 @@ pub struct ExpectedSample {
     /// Its labels.
     pub labels: Labels,
     /// Its value.
-    pub value: ExpectedValue,
-}
-
-/// The value of a sample.
-#[derive(Clone, PartialEq, Debug)]
-pub enum ExpectedValue {
-    /// A number.
-    Float(f64),
-    /// A native histogram.
-    Histogram(HistogramLiteral),
+    pub value: SampleValue,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atalaya::model::{Cell, Histogram, HistogramSample, Labels, Sample, Timestamp, is_stale};
-use atalaya::promql::{Element, Noted, RangeElement, SampleValue, Severity, Value};
+use atalaya::promql::{Element, RangeElement, SampleValue, SequenceValue, Severity, Value};
 
 use crate::script::{Eval, Wanted, When};
 
@@ -43,8 +43,8 @@ fn same_histogram(wanted: &Histogram, found: &Histogram, with_reset: bool) -> bo
         && (!with_reset || wanted.reset == found.reset)
 }
 
-fn same_value(wanted: &Noted, found: &SampleValue) -> bool {
-    let Noted::Value { value, says_reset } = wanted else { return false };
+fn same_value(wanted: &SequenceValue, found: &SampleValue) -> bool {
+    let SequenceValue { value, says_reset } = wanted;
     match (value, found) {
         (SampleValue::Float(wanted), SampleValue::Float(found)) => almost_equal(*wanted, *found),
         (SampleValue::Histogram(wanted), SampleValue::Histogram(found)) => same_histogram(wanted, found, *says_reset),
@@ -77,14 +77,16 @@ fn vector(eval: &Eval, found: &[Element]) -> Result<(), String> {
         if eval.is_ordered && wanted_place != place {
             return Err(format!("{} is at {place}, not at {wanted_place}", element.labels));
         }
-        let wanted = eval.series[wanted_place].1.first();
+        let wanted = eval.series[wanted_place].1.first().and_then(Option::as_ref);
         if !wanted.is_some_and(|wanted| same_value(wanted, &element.value)) {
             return Err(format!("{}: expected {}, got {}", element.labels, noted(wanted), shown(&element.value)));
         }
     }
     let has = |labels: &Labels| found.iter().any(|element| element.labels == *labels);
     match eval.series.iter().find(|(labels, _)| !has(labels)) {
-        Some((labels, wanted)) => Err(format!("expected {labels} {}, which is not there", noted(wanted.first()))),
+        Some((labels, wanted)) => {
+            Err(format!("expected {labels} {}, which is not there", noted(wanted.first().and_then(Option::as_ref))))
+        }
         None => Ok(()),
     }
 }
@@ -106,12 +108,12 @@ fn matrix(eval: &Eval, found: &[RangeElement]) -> Result<(), String> {
             return Err(format!("unexpected {}", told_range(element)));
         };
         let mut at = start;
-        let mut all: Vec<(Timestamp, &Noted)> = Vec::new();
+        let mut all: Vec<(Timestamp, &SequenceValue)> = Vec::new();
         for noted in wanted {
             if at > end {
                 return Err(format!("{}: more values are expected than there are moments", element.labels));
             }
-            if *noted != Noted::Gap {
+            if let Some(noted) = noted {
                 all.push((at, noted));
             }
             at = at + step;
@@ -129,7 +131,7 @@ fn matrix(eval: &Eval, found: &[RangeElement]) -> Result<(), String> {
                 .zip(&found)
                 .all(|((at, wanted), (found_at, value))| at == found_at && same_value(wanted, value));
         if !is_same {
-            let wanted: Vec<String> = wanted.iter().map(|it| noted(Some(it))).collect();
+            let wanted: Vec<String> = wanted.iter().map(|it| noted(it.as_ref())).collect();
             return Err(format!("{}: expected {}, got {}", element.labels, wanted.join(" "), told_range(element)));
         }
     }
@@ -175,10 +177,10 @@ fn shown(value: &SampleValue) -> String {
     }
 }
 
-fn noted(noted: Option<&Noted>) -> String {
+fn noted(noted: Option<&SequenceValue>) -> String {
     match noted {
-        None | Some(Noted::Gap) => "_".to_owned(),
-        Some(Noted::Value { value, .. }) => shown(value),
+        None => "_".to_owned(),
+        Some(SequenceValue { value, .. }) => shown(value),
     }
 }
 

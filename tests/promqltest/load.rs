@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya::model::{Histogram, HistogramSample, Labels, MatchOp, Matcher, Sample, TargetId, Timestamp};
-use atalaya::promql::{Noted, SampleValue, read_series};
+use atalaya::promql::{SampleValue, SequenceValue, parse_series};
 use atalaya::store::{Append, Origin, SeriesId, Store};
 
 use crate::script::length;
@@ -28,12 +28,12 @@ pub(crate) fn load(store: &mut Store, step: Duration, with_native: bool, lines: 
             starts = Some(start_offsets(rest)?);
             continue;
         }
-        let read = read_series(line).map_err(|error| format!("{line}: {error}"))?;
+        let (labels, values) = parse_series(line).map_err(|error| format!("{line}: {error}"))?;
         let mut samples = Vec::new();
         let mut at = Timestamp::from_millis(0);
         let mut known = Vec::new();
-        for (place, noted) in read.values.into_iter().enumerate() {
-            if let Noted::Value { value, .. } = noted {
+        for (place, noted) in values.into_iter().enumerate() {
+            if let Some(SequenceValue { value, .. }) = noted {
                 samples.push((at, value));
                 if let Some(Some(offset)) = starts.as_ref().and_then(|starts| starts.get(place)) {
                     known.push((at, at.shifted(*offset)));
@@ -42,13 +42,13 @@ pub(crate) fn load(store: &mut Store, step: Duration, with_native: bool, lines: 
             at = at + step;
         }
         if !known.is_empty() {
-            let id = series(store, &read.labels)?;
+            let id = series(store, &labels)?;
             known.iter().for_each(|(at, start)| store.note_start(id, *at, *start));
         }
         starts = None;
         // A series that comes twice in one load has the later samples.
-        loaded.retain(|(labels, _)| *labels != read.labels);
-        loaded.push((read.labels, samples));
+        loaded.retain(|(other, _)| *other != labels);
+        loaded.push((labels, samples));
     }
     for (labels, samples) in &loaded {
         append(store, labels, samples)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atalaya::model::{Labels, Timestamp, parse_duration};
-use atalaya::promql::{ExprKind, Noted, parse_any, read_series};
+use atalaya::promql::{ExprKind, SequenceValue, parse_any, parse_series};
 use regex::Regex;
 
 /// A command of a script.
@@ -70,7 +70,7 @@ pub(crate) struct Eval {
     /// The moments of the samples of a range vector.
     pub(crate) moments: Option<(Timestamp, Timestamp, Duration)>,
     pub(crate) scalar: Option<f64>,
-    pub(crate) series: Vec<(Labels, Vec<Noted>)>,
+    pub(crate) series: Vec<(Labels, Vec<Option<SequenceValue>>)>,
 }
 
 impl Eval {
@@ -193,12 +193,12 @@ fn eval(line: usize, head: &str, body: &[&str]) -> Result<(Eval, usize), String>
             // Nothing can follow a number, not even a line of the same block.
             return Ok((eval, at + 1));
         }
-        let read = read_series(text).map_err(|error| format!("{text}: {error}"))?;
-        if read.values.len() > 1 && matches!(eval.when, When::At(_)) && eval.moments.is_none() {
+        let (labels, values) = parse_series(text).map_err(|error| format!("{text}: {error}"))?;
+        if values.len() > 1 && matches!(eval.when, When::At(_)) && eval.moments.is_none() {
             return Err(format!("{text}: several values at one moment"));
         }
-        eval.series.retain(|(labels, _)| *labels != read.labels);
-        eval.series.push((read.labels, read.values));
+        eval.series.retain(|(other, _)| *other != labels);
+        eval.series.push((labels, values));
     }
     Ok((eval, body.len()))
 }

@@ -409,7 +409,7 @@ mod tests {
         );
         check(
             r#"{"result":[{"value":[1,"+Inf"],"metric":{"a":"b"},"more":[{}]}],"resultType":"vector"}"#,
-            r#"{a="b"} inf"#,
+            r#"{a="b"} +Inf"#,
         );
         check(r#"{"resultType":"vector","result":[{"metric":{"a":""},"value":[-1,"NaN"]}]}"#, "{} NaN");
         for nothing in ["[]", "null"] {
