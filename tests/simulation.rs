@@ -9,6 +9,8 @@
 //! A failure prints its seed; `ATALAYA_SEED=7 cargo test --test simulation` plays that one alone, and `ATALAYA_SEEDS=5000`
 //! plays more of them.
 
+#[path = "support/chance.rs"]
+mod chance;
 #[path = "simulation/dice.rs"]
 mod dice;
 #[expect(clippy::unwrap_used, reason = "part of a test")]
@@ -33,6 +35,7 @@ use atalaya::model::{
 use atalaya::receiver::Reply;
 use atalaya::rule::{InstanceRow, InstanceState, Transition};
 
+use chance::play_seeds;
 use dice::Dice;
 use journal::Journal;
 use receivers::{Flight, Receivers, Told, content, place, wants_resolved};
@@ -534,17 +537,5 @@ fn play(seed: u64) {
 
 #[test]
 fn keeps_its_promises() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seeds = match number("ATALAYA_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("ATALAYA_SEEDS").unwrap_or(SEEDS),
-    };
-    let mut failed = Vec::new();
-    for seed in seeds {
-        if std::panic::catch_unwind(|| play(seed)).is_err() {
-            println!("seed {seed} failed: play it again with ATALAYA_SEED={seed}");
-            failed.push(seed);
-        }
-    }
-    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
+    play_seeds(SEEDS, play);
 }
