@@ -25,14 +25,14 @@ mod spec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use atalaya::dispatch::{DeliveryState, Sending};
+use atalaya::dispatch::{DeliveryState, LaneKey, Sending};
 use atalaya::engine::{Effect, Engine, EngineRows, EngineSpec, Event, Note, Record, Step};
 use atalaya::evaluator::{Answer, InstanceChange, Reading, Transitions};
 use atalaya::model::{
-    Alert, AlertStatus, DeliveryId, Fingerprint, IntegrationKind, Labels, Notification, NotifyReason, RollbackId,
-    RuleId, SecretText, Timestamp,
+    Alert, AlertStatus, DeliveryId, Fingerprint, GroupStatus, IntegrationKind, Labels, Notification, NotifyReason,
+    RollbackId, RuleId, SecretText, Timestamp,
 };
-use atalaya::receiver::Reply;
+use atalaya::receiver::{Handle, Reply};
 use atalaya::rule::{InstanceRow, InstanceState, Transition};
 
 use chance::play_seeds;
@@ -94,7 +94,10 @@ struct Simulation {
     told: BTreeMap<DeliveryId, Told>,
     /// The claims of each episode that is not over.
     claims: BTreeMap<Labels, BTreeSet<RollbackId>>,
-    /// Notices that were given up, and where.
+    /// When an alert last fired that asks for a rollback, by what is to be rolled back, as far as the disk knows.
+    asked_at: BTreeMap<Labels, Timestamp>,
+    /// The deliveries that tell of a notice that it is over, and those of them that were given up, by where.
+    endings: BTreeSet<DeliveryId>,
     given_up: BTreeSet<Told>,
     /// How often the routing key was changed.
     keys: u32,
@@ -127,6 +130,8 @@ impl Simulation {
             known: BTreeMap::new(),
             told: BTreeMap::new(),
             claims: BTreeMap::new(),
+            asked_at: BTreeMap::new(),
+            endings: BTreeSet::new(),
             given_up: BTreeSet::new(),
             keys: 0,
             full_until: now,
@@ -188,6 +193,7 @@ impl Simulation {
                 self.reload();
             }
         }
+        self.asked_at.extend(self.asking().into_iter().map(|key| (key, self.now)));
         let mut transitions = Transitions { at: self.now, ..Transitions::default() };
         for at in 0..self.conditions.len() {
             transitions.changes.extend(self.evaluate(at));
@@ -229,6 +235,12 @@ impl Simulation {
             let at = usize::try_from(self.dice.below(self.spec().receivers.len() as u64)).unwrap();
             self.receivers.silence(self.spec().receivers[at].0.clone(), until);
         }
+    }
+
+    /// What is to be rolled back by the alerts that fire.
+    fn asking(&self) -> BTreeSet<Labels> {
+        let asking = self.firing.keys().filter(|labels| labels.get("canary") == "yes");
+        asking.map(|labels| labels.filter(|name| name == "service")).collect()
     }
 
     /// What the evaluator makes of a condition.
@@ -358,9 +370,9 @@ impl Simulation {
             }
         }
         self.batch = Step::default();
-        // Whether what was in flight has left is not known to who goes on, and what may have arrived may be taken back.
-        for delivery in self.journal.engine().dispatch.deliveries {
-            self.known.retain(|(subject, _), _| *subject != delivery.lane.subject);
+        // What is in flight on disk and never left has left for all that is known to who goes on.
+        for told in self.never_left() {
+            self.known.remove(&told);
         }
         if self.dice.percent(20) {
             self.edit();
@@ -370,16 +382,46 @@ impl Simulation {
         self.tick_at = self.now + TICK;
         self.reading = None;
         self.firing = self.journal.firing();
+        let asking = self.asking();
+        self.asked_at.retain(|key, _| asking.contains(key));
         self.engine = Engine::restore(self.spec().clone(), self.journal.engine());
         self.step(Event::Started { firing: self.firing.values().cloned().collect() });
     }
 
-    /// A rollback is claimed and sent only when it can help, by what is known at that moment.
+    /// Where what is in flight on disk would have gone, of which the process died before it left.
+    fn never_left(&self) -> BTreeSet<Told> {
+        let EngineRows { dispatch, .. } = self.journal.engine();
+        let is_in_flight = |state: &DeliveryState| matches!(state, DeliveryState::InFlight { .. });
+        let never_left =
+            dispatch.deliveries.iter().filter(|it| is_in_flight(&it.state) && !self.told.contains_key(&it.id));
+        let told = never_left.filter_map(|delivery| {
+            let lane = dispatch.lanes.iter().find(|lane| lane.key == delivery.lane)?;
+            let place = place(&lane.address.as_ref()?.receiver());
+            let place = match delivery.sent_with.last() {
+                Some(key) => format!("{place} {}", key.expose()),
+                None => place,
+            };
+            Some((delivery.lane.subject.clone(), place))
+        });
+        told.collect()
+    }
+
+    /// A rollback is claimed and sent only when it can help, by what is known at that moment; an episode lasts for as long
+    /// as something asks for it, and its cooldown.
     fn check_decisions(&self, step: &Step) {
         let answer = |key: &Labels| self.reading.as_ref().map(|reading| reading.answer(key));
         for record in &step.records {
-            if let Record::Note(Note::RollbackClaimed { rollback, key, .. }) = record {
-                assert_eq!(answer(key), Some(Answer::Holds), "{rollback} is claimed without evidence");
+            match record {
+                Record::Note(Note::RollbackClaimed { rollback, key, .. }) => {
+                    assert_eq!(answer(key), Some(Answer::Holds), "{rollback} is claimed without evidence");
+                }
+                Record::Note(Note::EpisodeEnded { key, .. }) => {
+                    assert!(!self.asking().contains(key), "the episode of {key} ends while it is asked for");
+                    let cooldown = self.spec().rollbacks[0].cooldown;
+                    let is_quiet = self.asked_at.get(key).is_none_or(|at| *at + cooldown <= self.now);
+                    assert!(is_quiet, "the episode of {key} ends before its cooldown");
+                }
+                _ => {}
             }
         }
         for effect in &step.after_commit {
@@ -409,10 +451,15 @@ impl Simulation {
                 let is_same = self.known.get(&told) == Some(&content(&delivery.notification));
                 assert!(!is_same, "{:?} is told the same again: {}", told, group.reason.as_str());
             }
+            Notification::Notice(notice) if notice.status == GroupStatus::Resolved => {
+                self.endings.insert(delivery.id.clone());
+            }
             Notification::Group(_) | Notification::Notice(_) => {}
         }
-        // From now on it is in doubt, until it is delivered.
-        self.known.remove(&told);
+        // What tells something else is in doubt from now on, until it is delivered.
+        if self.known.get(&told).is_some_and(|known| *known != content(&delivery.notification)) {
+            self.known.remove(&told);
+        }
         let dice = if self.is_calm { None } else { Some(&mut self.dice) };
         self.flights.push(self.receivers.take(sending, delivery, self.now, dice));
     }
@@ -444,7 +491,7 @@ impl Simulation {
                         let notice = format!("notice:rollback-failed:{id}");
                         let lanes = self.engine.rows().dispatch.lanes;
                         assert!(lanes.iter().any(|lane| lane.key.subject == notice), "nobody hears that {id} failed");
-                    } else if subject.starts_with("notice:") {
+                    } else if self.endings.contains(delivery) {
                         self.given_up.extend(told);
                     }
                 }
@@ -489,19 +536,24 @@ impl Simulation {
 
     /// Whoever is to hear of an alert that fires knows that it does.
     fn check_everyone_knows(&self) {
+        let lanes = self.engine.rows().dispatch.lanes;
         for alert in self.engine.dispatch().firing().into_values() {
             for route in self.engine.dispatch().routes(&alert.labels) {
                 let subject = route.group_key(&route.group_labels(&alert.labels)).to_string();
                 for integration in self.engine.dispatch().integrations(&route.receiver) {
                     let receivers = &self.spec().receivers;
                     let receiver = receivers.iter().find(|(id, _)| *id == integration).map(|(_, receiver)| receiver);
-                    let place = place(receiver.unwrap());
-                    // An incident is open under the key that was in use when it was told.
-                    let keys = (0..=self.keys).map(|key| format!("{place} k{key}")).chain([place.clone()]);
-                    let told = keys.map(|place| (subject.clone(), place));
-                    let mut knows = told.map(|told| self.receivers.believes_firing(&told, alert.fingerprint()));
-                    let is_known = knows.any(|knows| knows == Some(true));
-                    assert!(is_known, "{place} does not know of {subject} that {} fires", alert.labels);
+                    let mut told = (subject.clone(), place(receiver.unwrap()));
+                    // An incident is open under the key that was in use when it was last told of.
+                    let key = LaneKey { subject: subject.clone(), integration };
+                    let lane = lanes.iter().find(|lane| lane.key == key);
+                    if let Some(Handle::PagerDuty { routing_key: Some(key), .. }) =
+                        lane.and_then(|it| it.handle.as_ref())
+                    {
+                        told.1 = format!("{} {}", told.1, key.expose());
+                    }
+                    let knows = self.receivers.believes_firing(&told, alert.fingerprint());
+                    assert_eq!(knows, Some(true), "{told:?} does not know that {} fires", alert.labels);
                 }
             }
         }

@@ -30,7 +30,8 @@ const SENDS_MAX: usize = 16;
 const NAP_MAX: Duration = Duration::from_secs(1);
 /// How often a daemon that stops looks whether it may.
 const GLANCE: Duration = Duration::from_millis(50);
-/// How long a shutdown waits for answers. What is not answered by then is sent again after the next start.
+/// How long a shutdown waits for answers, and for a disk that takes nothing. What is not answered by then is sent again
+/// after the next start.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What the engine's thread is told.
@@ -92,7 +93,8 @@ impl EngineLoop {
         loop {
             let refused = self.carry_out(step, &mut backlog);
             self.measure(&backlog);
-            if stopping.is_some_and(|since| self.is_quiet() || since.elapsed() > FAREWELL) {
+            let is_done = |since: Stopwatch| self.is_quiet() && backlog.len() == 0 || since.elapsed() > FAREWELL;
+            if stopping.is_some_and(is_done) {
                 if backlog.len() > 0 {
                     let last = backlog.commit_now(Vec::new(), &mut self.state);
                     self.learn(last);
@@ -254,7 +256,7 @@ impl EngineLoop {
                 tracing::error!(
                     error = %format!("{error:#}"),
                     "cannot write the state file: pages leave from memory, rollbacks wait, and a restart now would \
-                     repeat or forget; free some space"
+                     repeat or forget; free some space, or end what holds the file"
                 );
             }
             Commit::Failed { is_first: false, .. } | Commit::NotTried => {}

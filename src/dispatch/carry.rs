@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::{
-    Alert, DeliveryId, GroupKey, GroupNotification, GroupStatus, IntegrationId, NoticeNotification, Notification,
-    NotifyReason, RollbackId, RollbackNotification, SecretText, Timestamp,
+    Alert, DeliveryId, GroupKey, GroupNotification, GroupStatus, IntegrationId, IntegrationKind, NoticeNotification,
+    Notification, NotifyReason, RollbackId, RollbackNotification, SecretText, Timestamp,
 };
-use crate::receiver::{Outcome, Receiver, RenderContext, Rendered, Reply, presumed_handle};
+use crate::receiver::{Outcome, Receiver, RenderContext, Rendered, Reply, Rollback, presumed_handle};
 
 use super::join::{Dispatch, Sending, Timer, Touched};
 use super::{Delivery, DeliveryState, Ending, Finished, Lane, LaneKey, Told, needs_update};
@@ -181,7 +181,7 @@ impl Dispatch {
         let Some(receiver) = receiver.map(Cow::into_owned) else {
             let why = format!("`{integration}` is no longer configured");
             let ending = match delivery.notification {
-                Notification::Rollback(_) => Ending::Rejected { why },
+                Notification::Rollback(_) => Ending::Revoked { why },
                 Notification::Group(_) | Notification::Notice(_) => Ending::Expired { why },
             };
             return self.finish(id, ending, now);
@@ -250,12 +250,18 @@ impl Dispatch {
     pub fn reply(&mut self, id: &DeliveryId, reply: &Reply, now: Timestamp) -> Option<String> {
         let delivery = self.deliveries.get(id)?;
         let lane_key = delivery.lane.clone();
-        let Some(receiver) = self.lanes.get(&lane_key).and_then(|lane| self.receiver_of(lane)) else {
+        let kind = lane_key.integration.kind;
+        let receiver = self.lanes.get(&lane_key).and_then(|lane| self.receiver_of(lane));
+        let outcome = receiver.map(|receiver| receiver.classify(reply)).or_else(|| {
+            // A claim that has been taken is taken, and one that was refused is refused, although its entry is gone.
+            let outcome = (kind == IntegrationKind::Rollback).then(|| Rollback::outcome(reply));
+            outcome.filter(|outcome| matches!(outcome, Outcome::Delivered { .. } | Outcome::Rejected { .. }))
+        });
+        let Some(outcome) = outcome else {
             // Whose answer this is was taken out of the configuration meanwhile: there is nobody to try again.
             self.attempt(id, now);
             return None;
         };
-        let (outcome, kind) = (receiver.classify(reply), lane_key.integration.kind);
         let outcome = if self.compat.is_strict() { outcome.as_in_alertmanager(kind, reply) } else { outcome };
         let (told, presumed) =
             (told_by(&delivery.notification), presumed_handle(kind, &delivery.notification, reply.key()));

@@ -144,6 +144,11 @@ pub enum Ending {
         /// How the last attempt failed.
         why: String,
     },
+    /// It is not attempted again, because it is no longer configured as it was.
+    Revoked {
+        /// What has changed.
+        why: String,
+    },
     /// It was called back between two attempts.
     Withdrawn,
 }
@@ -194,7 +199,7 @@ impl Delivery {
         match ending {
             Ending::Delivered => true,
             Ending::Rejected { .. } => self.attempts > 1,
-            Ending::Expired { .. } | Ending::Withdrawn => self.attempts > 0,
+            Ending::Expired { .. } | Ending::Revoked { .. } | Ending::Withdrawn => self.attempts > 0,
         }
     }
 

@@ -313,7 +313,7 @@ impl Engine {
         };
         match clearance {
             Clearance::Send => self.dispatch.attempt(id, now),
-            Clearance::Never { why } => self.dispatch.end(id, Ending::Rejected { why }, now),
+            Clearance::Never { why } => self.dispatch.end(id, Ending::Revoked { why }, now),
             Clearance::NotNow { .. } if !delivery.is_expired(now) => self.dispatch.postpone(id, now),
             Clearance::NotNow { is_wanted: false } => self.dispatch.end(id, Ending::Withdrawn, now),
             Clearance::NotNow { is_wanted: true } => {
@@ -358,7 +358,7 @@ impl Engine {
                 Note::Delivered { at: now, delivery: id, integration, subject, attempts: delivery.attempts }
             }
             Ending::Withdrawn => Note::RollbackWithdrawn { at: now, delivery: id, integration },
-            Ending::Rejected { why } | Ending::Expired { why } => {
+            Ending::Rejected { why } | Ending::Expired { why } | Ending::Revoked { why } => {
                 Note::Undeliverable { at: now, delivery: id, integration, subject, why: why.clone() }
             }
         };

@@ -9,7 +9,7 @@ use super::pagerduty_texts::PagerDutyTexts;
 use super::severity::Severity;
 use super::text::Writer;
 use super::told::{Told, is_link, links};
-use super::words::{cut, rollback};
+use super::words::{cut, rollback, rollback_end};
 use super::{
     BodySecret, BodySecretValue, Endpoint, Handle, HttpRequest, Method, Outcome, RenderContext, Rendered, Reply,
     Request,
@@ -203,11 +203,12 @@ fn detail(alert: &Alert) -> Value {
     detail
 }
 
-/// What a telephone reads out: `HighErrorRate: 5 % of requests fail (chat, staging; 2 firing)`.
+/// What a telephone reads out: `HighErrorRate: 5 % of requests fail (chat, staging; 2 firing) · rollback accepted`.
 fn summary(told: &Told<'_>) -> String {
     let place = told.place();
     let place = if place.is_empty() { place } else { format!("{place}; ") };
-    let end = cut(&format!(" ({place}{})", told.counts()), SUMMARY_CHARS_MAX / 2);
+    let end =
+        cut(&format!(" ({place}{})", told.counts()), SUMMARY_CHARS_MAX / 2) + &rollback_end(&told.group.rollbacks);
     let said = told.summary();
     let separator = if said.is_empty() { "" } else { ": " };
     // The end stays whatever the length of the rest: where and how many matter more than the last words.

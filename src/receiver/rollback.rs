@@ -55,6 +55,11 @@ impl Rollback {
 
     /// What an answer means.
     pub fn classify(&self, reply: &Reply) -> Outcome {
+        Self::outcome(reply)
+    }
+
+    /// What an answer to a claim means, whichever entry made it.
+    pub fn outcome(reply: &Reply) -> Outcome {
         Outcome::of_http("the rollback receiver", reply)
     }
 }

@@ -16,7 +16,7 @@ use super::severity::{SEVERITY, Severity};
 use super::slack_texts::{PRETEXT_CHARS_MAX, SlackTexts, cut_with_count};
 use super::text::Writer;
 use super::told::{Told, links, summary};
-use super::words::{clock, cut, how_long, one_line, rollback};
+use super::words::{clock, cut, how_long, one_line, rollback, rollback_end};
 use crate::model::{ALERT_NAME, Alert, AlertStatus, GroupStatus, Labels, Timestamp};
 
 // Slack's limits. Where Slack counts, it counts the characters of the text as sent.
@@ -130,7 +130,7 @@ fn headline(told: &Told<'_>) -> String {
     format!("{emoji} {word} {}{separator}{place}", told.what())
 }
 
-/// What a telephone's lock screen shows.
+/// What a telephone's lock screen shows. What became of a rollback stays at its end whatever the length of the rest.
 fn notification(told: &Told<'_>) -> String {
     let summary = told.summary();
     let separator = match (summary.is_empty(), told.is_firing()) {
@@ -139,7 +139,8 @@ fn notification(told: &Told<'_>) -> String {
         (false, false) => ", was: ",
     };
     let text = format!("{} ({}){separator}{summary}", headline(told), told.counts());
-    escape(&text, TEXT_CHARS_MAX)
+    let end = rollback_end(&told.group.rollbacks);
+    format!("{}{end}", escape(&text, TEXT_CHARS_MAX - end.chars().count()))
 }
 
 fn header(headline: &str) -> SlackBlock {

@@ -55,6 +55,23 @@ pub(super) fn rollback(note: &RollbackNote) -> String {
     }
 }
 
+/// What became of the rollbacks, for the end of one line; empty when there are none. Of several it is what asks for a
+/// person, then what is not over yet.
+pub(super) fn rollback_end(notes: &[RollbackNote]) -> String {
+    let count = |is: fn(RollbackOutcome) -> bool| notes.iter().filter(|note| is(note.outcome)).count();
+    let counts = [
+        (count(|outcome| matches!(outcome, RollbackOutcome::Failed { .. })), "FAILED"),
+        (count(|outcome| matches!(outcome, RollbackOutcome::Sending)), "triggered"),
+        (count(|outcome| matches!(outcome, RollbackOutcome::Accepted { .. })), "accepted"),
+        (count(|outcome| matches!(outcome, RollbackOutcome::Withdrawn { .. })), "withdrawn"),
+    ];
+    match counts.iter().find(|(count, _)| *count > 0) {
+        None => String::new(),
+        Some((1, word)) => format!(" · rollback {word}"),
+        Some((count, word)) => format!(" · {count} rollbacks {word}"),
+    }
+}
+
 /// A text of at most `max` characters, its end marked when some are missing.
 pub(super) fn cut(text: &str, max: usize) -> String {
     if text.chars().nth(max).is_none() {
@@ -111,6 +128,29 @@ mod tests {
         check(RollbackOutcome::Accepted { at }, "Rollback rb_1 accepted at 16:00:00 UTC");
         check(RollbackOutcome::Withdrawn { at }, "Rollback rb_1 withdrawn at 16:00:00 UTC: its guard no longer holds");
         check(RollbackOutcome::Failed { at }, "Rollback rb_1 FAILED at 16:00:00 UTC: roll back by hand");
+    }
+
+    #[test]
+    fn a_line_ends_with_what_became_of_its_rollbacks() {
+        let at = Timestamp::from_millis(1_764_000_000_000);
+        let (sending, accepted) = (RollbackOutcome::Sending, RollbackOutcome::Accepted { at });
+        let (withdrawn, failed) = (RollbackOutcome::Withdrawn { at }, RollbackOutcome::Failed { at });
+        let check = |outcomes: &[RollbackOutcome], text: &str| {
+            let note = |outcome: &RollbackOutcome| RollbackNote {
+                id: RollbackId::new("rb_1"),
+                claimed_at: at,
+                outcome: *outcome,
+            };
+            assert_eq!(rollback_end(&outcomes.iter().map(note).collect::<Vec<_>>()), text);
+        };
+        check(&[], "");
+        check(&[sending], " · rollback triggered");
+        check(&[accepted], " · rollback accepted");
+        check(&[withdrawn], " · rollback withdrawn");
+        check(&[failed], " · rollback FAILED");
+        check(&[accepted, withdrawn, accepted], " · 2 rollbacks accepted");
+        check(&[accepted, sending], " · rollback triggered");
+        check(&[accepted, failed, sending], " · rollback FAILED");
     }
 
     #[test]

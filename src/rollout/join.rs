@@ -224,7 +224,9 @@ impl Rollouts {
         let outcome = match &finished.ending {
             Ending::Delivered => RollbackOutcome::Accepted { at: now },
             Ending::Withdrawn => RollbackOutcome::Withdrawn { at: now },
-            Ending::Rejected { .. } | Ending::Expired { .. } => RollbackOutcome::Failed { at: now },
+            Ending::Rejected { .. } | Ending::Expired { .. } | Ending::Revoked { .. } => {
+                RollbackOutcome::Failed { at: now }
+            }
         };
         if let Some((key, episode)) = self.episodes.iter_mut().find(|(_, episode)| is_of(episode, sent))
             && let Some(claim) = &mut episode.claim
@@ -235,6 +237,7 @@ impl Rollouts {
         let what = match &finished.ending {
             Ending::Delivered | Ending::Withdrawn => return None,
             Ending::Rejected { why } => format!("it was refused: {why}"),
+            Ending::Revoked { why } => format!("it is not sent any more: {why}"),
             Ending::Expired { why } => format!("it was not taken before its deadline: {why}"),
         };
         let then = if finished.delivery.may_have_arrived(&finished.ending) {

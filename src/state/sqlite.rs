@@ -7,8 +7,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +24,11 @@ use super::migrate::{LAYOUT, Mark, climb, migrate, sync_directory};
 /// The names in the data directory.
 const FILE: &str = "atalaya.db";
 const LOCK: &str = "atalaya.lock";
+/// How long an open waits for another process that writes the file, as a tool does that repairs or compacts it.
+const BUSY_OPEN: Duration = Duration::from_secs(5);
+/// How long a commit waits for one: the engine stands still meanwhile, so a file that is held for longer counts as one
+/// that takes nothing.
+const BUSY_COMMIT: Duration = Duration::from_millis(100);
 /// How many entries of the audit are kept, and after how many new ones the oldest are dropped.
 const AUDIT_ROWS_MAX: i64 = 100_000;
 const AUDIT_TRIM_EVERY: u32 = 1000;
@@ -108,17 +114,19 @@ impl SqliteState {
                 "the state file has a new layout; as it was before, it is kept in a copy"
             );
         }
+        connection.busy_timeout(BUSY_COMMIT).map_err(sqlite)?;
         Ok(Self { connection, path, notes_since_trim: 0, _lock: lock })
     }
 
-    /// Puts records on disk, all or none.
+    /// Puts records on disk, all or none. While another process writes the file it is busy, which is an error like any
+    /// other.
     pub fn commit<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), StateError> {
         let path = self.path.clone();
         self.write(records).map_err(|source| from_sqlite(&path, source))
     }
 
     fn write<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for record in records {
             put(&transaction, record)?;
             if matches!(record, Record::Note(_)) {
@@ -206,7 +214,10 @@ fn lock_file(path: &Path) -> io::Result<File> {
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_OPEN)?;
+    Ok(connection)
 }
 
 /// Where SQLite keeps what was committed and is not yet in the file; through links, as SQLite goes.
@@ -431,6 +442,23 @@ mod tests {
         state.connection.pragma_update(None, "max_page_count", i64::from(i32::MAX)).unwrap();
         state.commit(&many).unwrap();
         assert_eq!(state.load().unwrap().instances.len(), 501);
+    }
+
+    /// While an operator's tool holds the file the engine does not stand still: nothing was committed, and is next time.
+    #[test]
+    fn a_file_that_another_process_holds_is_hardly_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut state = SqliteState::open(directory.path()).unwrap();
+        let wait_ms: u32 = state.connection.pragma_query_value(None, "busy_timeout", |row| row.get(0)).unwrap();
+        assert_eq!(Duration::from_millis(wait_ms.into()), BUSY_COMMIT);
+        let other = Connection::open(directory.path().join(FILE)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let error = format!("{:#}", anyhow::Error::new(state.commit(&[put_row(&row("a"))]).unwrap_err()));
+        assert!(error.contains("locked"), "{error}");
+        assert_eq!(state.load().unwrap().instances, []);
+        other.execute_batch("ROLLBACK").unwrap();
+        state.commit(&[put_row(&row("a"))]).unwrap();
+        assert_eq!(state.load().unwrap().instances, [row("a")]);
     }
 
     #[test]

@@ -22,8 +22,7 @@ pub(crate) enum Status {
 /// A request that arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
-    /// The process that sent it, from 1: each says so in a header, but for the rollback's, where it is the one that
-    /// runs.
+    /// The process that sent it, from 1: each says so in a header.
     pub(crate) process: u32,
     pub(crate) kind: IntegrationKind,
     pub(crate) at: Timestamp,
@@ -54,8 +53,8 @@ struct Scene {
     is_bad: bool,
     heard: Vec<Heard>,
     messages: u32,
-    /// The process that runs.
-    running: u32,
+    /// Whether the page was ever asked for.
+    is_scraped: bool,
 }
 
 /// The servers of one point.
@@ -71,7 +70,7 @@ impl World {
     pub(crate) async fn start(story: Story) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let scene = Scene { story, is_bad: true, heard: Vec::new(), messages: 0, running: 1 };
+        let scene = Scene { story, is_bad: true, heard: Vec::new(), messages: 0, is_scraped: false };
         let world = Self { address, scene: Arc::new(Mutex::new(scene)), clock: Clock::wall() };
         let answering = world.clone();
         let app = Router::new().fallback(async move |uri: Uri, headers: HeaderMap, body: Bytes| {
@@ -81,9 +80,12 @@ impl World {
         world
     }
 
-    /// Everything that arrived, in order.
+    /// Everything that arrived, in the order in which it was sent: what a process that is dead had sent may be read only
+    /// when the next one speaks already.
     pub(crate) fn heard(&self) -> Vec<Heard> {
-        self.scene.lock().unwrap().heard.clone()
+        let mut heard = self.scene.lock().unwrap().heard.clone();
+        heard.sort_by_key(|it| it.process);
+        heard
     }
 
     /// Whether each of these kinds has taken a request of this status.
@@ -91,9 +93,9 @@ impl World {
         self.scene.lock().unwrap().all_told(kinds, status)
     }
 
-    /// Says that the process before is dead, and which one is about to run.
-    pub(crate) fn enter(&self, process: u32) {
-        self.scene.lock().unwrap().running = process;
+    /// Whether someone is there who asks for the page.
+    pub(crate) fn is_scraped(&self) -> bool {
+        self.scene.lock().unwrap().is_scraped
     }
 
     /// Makes the page good.
@@ -101,13 +103,18 @@ impl World {
         self.scene.lock().unwrap().is_bad = false;
     }
 
+    /// Makes the page bad.
+    pub(crate) fn worsen(&self) {
+        self.scene.lock().unwrap().is_bad = true;
+    }
+
     fn answer(&self, path: &str, headers: HeaderMap, body: Bytes) -> Response {
         let mut scene = self.scene.lock().unwrap();
         if path == "/metrics" {
+            scene.is_scraped = true;
             return scene.page().into_response();
         }
-        let speaker = headers.get("x-speaker").and_then(|it| it.to_str().ok()?.parse().ok());
-        let process = speaker.unwrap_or(scene.running);
+        let process = headers.get("x-speaker").unwrap().to_str().unwrap().parse().unwrap();
         scene.hear(process, path.trim_start_matches('/'), self.clock.now(), headers, body)
     }
 }

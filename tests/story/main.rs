@@ -72,7 +72,7 @@ fn a_bad_canary_is_seen_told_and_rolled_back() {
         "02:15 rollback claimed {service=a}",
         "02:15 rollback POST {service=a} attempt 1",
         "02:45 slack post CRITICAL Hot",
-        "02:45 pagerduty trigger Hot: a is at 41.5",
+        "02:45 pagerduty trigger Hot: a is at 41.5 (a; 1 firing) · rollback accepted",
         "02:45 webhook firing Hot{service=a}",
         "04:15 alert resolved Hot{service=a}",
         "04:45 slack update RESOLVED Hot",
