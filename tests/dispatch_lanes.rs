@@ -405,6 +405,30 @@ fn an_entry_that_is_renamed_claims_no_second_rollback() {
     }
 }
 
+/// Two receivers would ask the same for the same, and only one is told. When that one is taken out, its alerts do not
+/// claim at the other, which nobody routes them to.
+#[test]
+fn what_was_not_claimed_does_not_go_to_who_asks_the_same() {
+    let kept = [IntegrationKind::Rollback];
+    let alone = || {
+        let mut spec = Story::spec("canary", &kept);
+        spec.route.receiver = Some(ReceiverName::new("people"));
+        spec
+    };
+    let (mut both, other) = (renamed(Story::spec("canary", &kept)), alone());
+    both.receivers.extend(other.receivers);
+    both.rollbacks.extend(other.rollbacks);
+    let mut story = Story::new("canary", &kept);
+    story.reload(both);
+    // The guard of the one that is told is not known, that of the other holds.
+    story.alerts("A");
+    let claims = |story: &Story| story.engine.rollouts().episodes().filter(|it| it.claim.is_some()).count();
+    assert_eq!((story.engine.rollouts().episodes().count(), claims(&story)), (1, 0));
+    story.reload(alone());
+    story.alerts("A");
+    assert_eq!((claims(&story), story.sendings.len()), (0, 0));
+}
+
 /// Two entries of one receiver, of which the first is taken out: the second moves up to its place, and what the first
 /// has claimed keeps nobody from claiming there.
 #[test]
