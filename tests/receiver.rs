@@ -264,6 +264,29 @@ fn what_leaves_from_memory_says_so() {
     }
 }
 
+/// What a message was, is edited, and rings nobody: its thread says that it left from memory.
+#[test]
+fn the_thread_says_that_it_left_from_memory() {
+    let [slack, ..] = receivers();
+    let handle = Handle::Slack { channel: "C0123".into(), ts: "1764000000.000100".into() };
+    let thread = |request: Request| match request {
+        Request::Slack(request) => request.thread.map(|thread| thread.content.text.unwrap()),
+        Request::Http(_) => None,
+    };
+    let mut count = 0;
+    for (name, note, _) in stories::all() {
+        let plain = render(&slack, &note, Some(&handle));
+        let told = plain.clone().sent_from_memory(IntegrationKind::Slack);
+        let (Some(before), Some(after)) = (thread(plain), thread(told)) else { continue };
+        assert!(
+            after.starts_with(&before) && after[before.len()..].starts_with("\n⚠️ Sent from memory"),
+            "{name}: {after}"
+        );
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
 #[test]
 fn what_does_not_fit_is_counted() {
     let note = stories::storm(60, "short");
