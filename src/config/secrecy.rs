@@ -10,12 +10,11 @@ use super::raw;
 use super::tree::{Child, Tree, Value};
 
 /// Settings that hold secrets, besides those whose names end like one. Where a name could be of either kind, it is one.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 9] = [
     "key",
     "slack_api_url",
     "api_url",
     "app_url",
-    "webhook_url",
     "http_headers",
     "headers",
     "values",
@@ -23,15 +22,17 @@ const NAMES: [&str; 10] = [
     "proxy_connect_header",
 ];
 /// How the names of secrets end.
-const ENDS: [&str; 10] = [
+const ENDS: [&str; 12] = [
     "password",
     "secret",
     "token",
+    "token_id",
     "credentials",
     "api_key",
     "access_key",
     "secret_key",
     "user_key",
+    "webhook_url",
     "routing_key",
     "service_key",
 ];
@@ -187,6 +188,10 @@ mod tests {
         check("    bot_token: '${SLACK_BOT_TOKEN}'", false);
         check("    bot_token_file: /run/secrets/token", false);
         check("    secret:", false);
+        check("  mattermost_webhook_url: https://mattermost.example.com/hooks/hunter2", true);
+        check("  rocketchat_token_id: hunter2", true);
+        check("  rocketchat_token_id_file: /run/secrets/id", false);
+        check("  mattermost_webhook_url_file: /run/secrets/url", false);
         check("    expr: sum by (token) (up)", false);
         check("    url: https://example.com/a@b", false);
         check("  - {api_url: 'https://hooks.slack.com/workflows/T0/hunter2', timeout: 0s}", true);

@@ -129,7 +129,9 @@ mod tests {
     #[test]
     fn nothing_secret_is_shown() {
         let text = r#"
-global: {scrape_interval: 15s, slack_api_url: "https://hooks/hunter2", external_labels: {}}
+global: {scrape_interval: 15s, slack_api_url: "https://hooks/hunter2", external_labels: {},
+  mattermost_webhook_url: https://mattermost.example.com/hooks/hunter2, rocketchat_token_id: hunter2,
+  rocketchat_token_id_file: some/file}
 shared: &shared {password: "\x68unter2", username: me}
 scrape_configs:
 - job_name: j
@@ -153,6 +155,9 @@ source: {apis: [{name: a, url: http://prometheus}]}
   scrape_interval: 15s
   slack_api_url: <secret>
   external_labels: {}
+  mattermost_webhook_url: <secret>
+  rocketchat_token_id: <secret>
+  rocketchat_token_id_file: some/file
 shared:
   password: <secret>
   username: me
