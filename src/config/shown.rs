@@ -87,15 +87,14 @@ fn is_variable(child: &Child) -> bool {
 /// A text, and if it is a URL with a user in it, without that.
 fn without_user(text: &str) -> String {
     let is_open = url::Url::parse(text).is_ok_and(|url| has_login(&url));
-    match text.split_once("://") {
-        Some((scheme, rest)) => {
-            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-            match authority.rsplit_once('@') {
-                Some((user, _)) => format!("{scheme}://{HIDDEN}{}", &rest[user.len()..]),
-                None => text.to_owned(),
-            }
-        }
-        // A URL can do without its slashes.
+    let hidden = text.split_once("://").and_then(|(scheme, rest)| {
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let (user, _) = authority.rsplit_once('@')?;
+        Some(format!("{scheme}://{HIDDEN}{}", &rest[user.len()..]))
+    });
+    match hidden {
+        Some(rest) => rest,
+        // A URL can do without its slashes, and with more of them.
         None if is_open => HIDDEN.to_owned(),
         None => text.to_owned(),
     }
@@ -207,5 +206,19 @@ source:
         assert_eq!(shown(text), expected);
         assert_eq!(shown(&shown(text)), expected, "it is YAML, and shows itself");
         assert_eq!(shown("a: [hunter2"), "");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_user() {
+        let check = |url: &str, want: &str| assert_eq!(without_user(url), want, "{url}");
+        check("http://me:hunter2@proxy:3128/x@y", "http://<secret>@proxy:3128/x@y");
+        check("http://hunter2@proxy", "http://<secret>@proxy");
+        check("http:///me:hunter2@proxy", HIDDEN);
+        check("http:////me:hunter2@proxy", HIDDEN);
+        check("http:me:hunter2@proxy", HIDDEN);
+        check("http:\\\\me:hunter2@proxy", HIDDEN);
+        check("http://proxy:3128/x@y?z@w", "http://proxy:3128/x@y?z@w");
+        check("http:///proxy/x@y", "http:///proxy/x@y");
+        check("sre@example.com", "sre@example.com");
     }
 }
