@@ -485,6 +485,10 @@ fn proxy_url(sheet: &mut Sheet, path: &str, text: &Text, secrets: &mut SecretLis
             sheet.note_unseen(text, &place, format!("proxies of `{}` are not supported yet", parsed.scheme())).hint =
                 Some("name a proxy that speaks HTTP, as in `http://proxy:3128`".to_owned());
         }
+        // What stands where the scheme should be is somebody's name.
+        Ok(parsed) if parsed.cannot_be_a_base() && url.contains('@') => {
+            sheet.note_unseen(text, &place, "not a URL").hint = Some("write it as in `http://proxy:3128`".to_owned());
+        }
         Ok(parsed) => {
             sheet.note_unseen(text, &place, format!("a proxy with `{}:` cannot be used", parsed.scheme())).hint =
                 Some("a proxy's URL begins with `http://` or `https://`".to_owned());

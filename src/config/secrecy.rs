@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::hint::nearest;
 use super::raw;
 use super::tree::{Child, Tree, Value};
+use super::value::may_have_login;
 
 /// Settings that hold secrets, besides those whose names end like one. Where a name could be of either kind, it is one.
 const NAMES: [&str; 9] = [
@@ -90,7 +91,8 @@ impl<'t> Seeker<'t> {
             Value::Null => {}
             Value::Scalar { text, .. } => {
                 let is_address = is_hook && text.contains("://");
-                if (is_secret || is_address) && !text.is_empty() && !text.starts_with("${") {
+                let is_written_out = (is_secret || is_address) && !text.is_empty() && !text.starts_with("${");
+                if is_written_out || may_have_login(text) {
                     self.found.push(child.node.spot.bytes());
                 }
             }
