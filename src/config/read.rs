@@ -5,10 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::{IntegrationKind, is_glob};
-use crate::template::{Library, LibraryError, TemplateError};
+use crate::template::{Library, LibraryError, NO_TEMPLATE, TemplateError};
 
 use super::explain::foreign;
-use super::expression::NO_TEMPLATE;
 use super::files::{Files, glob, plain};
 use super::place::{Sheet, Spot};
 use super::raw::{RawMain, RawRuleFile, RawScrapeFile, Text};
