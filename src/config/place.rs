@@ -140,14 +140,12 @@ impl Sheet {
         self.secrets = secrets_of(&tree);
         for fault in std::mem::take(&mut tree.faults) {
             let may_be_hook = !tree.is_whole && may_be_hook(self.line(fault.spot.line), &self.text);
-            // There, what YAML says is beside the point.
-            let fill_in = fill_in_hint(self.line(fault.spot.line)).filter(|_| !tree.is_whole);
             let is_secret = may_be_hook || self.is_below_secret(fault.spot.line);
             let problem = match is_secret {
                 true => self.note_unseen(fault.spot, "", fault.what),
                 false => self.note(fault.spot, "", fault.what),
             };
-            problem.hint = fill_in.or(fault.hint);
+            problem.hint = fault.hint;
         }
         tree
     }
@@ -283,9 +281,13 @@ impl Sheet {
     /// What is wrong, from top to bottom.
     pub(super) fn take_problems(&mut self) -> Vec<Problem> {
         let mut problems = std::mem::take(&mut self.problems);
+        // Many problems may stand on one long line, which is looked through once.
+        let mut fill_ins = BTreeMap::new();
         for problem in &mut problems {
-            let fill_in = problem.place.line.and_then(|number| fill_in_hint(self.line(number)));
-            problem.hint = fill_in.or_else(|| problem.hint.take());
+            let Some(number) = problem.place.line else { continue };
+            let fill_in = fill_ins.entry(number).or_insert_with(|| fill_in_hint(self.line(number)));
+            // There, everything else is beside the point.
+            problem.hint = fill_in.clone().or_else(|| problem.hint.take());
         }
         problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
         let more = self.hushed.iter().filter(|problem| problem.path == MORE).count();
