@@ -257,7 +257,8 @@ impl RawConfig {
     fn read_templates(&mut self, names: &[Text], files: Files<'_>) {
         let mut library = Library::new();
         let before = self.sheet.count();
-        let (_, read) = self.read_each("templates", names, files);
+        let (listed, read) = self.read_each("templates", names, files);
+        self.sheet.templates_nowhere = listed.iter().rfind(|it| it.files == 0).map(|it| it.name.value.clone());
         let lacks_templates = self.sheet.count() > before;
         let mut sheets: Vec<(String, Sheet)> = Vec::new();
         for ReadFile { path, text, .. } in read {
@@ -292,10 +293,6 @@ impl RawConfig {
                 pattern if is_pattern => glob(pattern, &self.directory, files),
                 plain => Ok(vec![plain.to_owned()]),
             };
-            let is_nowhere = meant.as_ref().map_or(true, Vec::is_empty);
-            if is_nowhere && list == "templates" {
-                self.sheet.templates_nowhere = Some(name.value.clone());
-            }
             let meant = match meant {
                 Ok(meant) => meant,
                 Err(what) => {
