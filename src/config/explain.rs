@@ -1,6 +1,7 @@
 //! Mistakes in our words: what is wrong, and what to do about it.
 
-use super::hint::nearest;
+use crate::model::nearest;
+
 use super::place::Spot;
 use super::raw::{self, Known};
 use super::tree::{Tree, Value};

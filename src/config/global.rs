@@ -8,8 +8,7 @@ use crate::model::{Labels, format_duration};
 
 use super::place::Sheet;
 use super::raw::{RawGlobal, RawState, RawWeb, Text};
-use super::slack::is_hook;
-use super::value::{NOT_FILLED_IN, duration, http_url, labels, secret_url, set_duration};
+use super::value::{NOT_FILLED_IN, duration, http_url, is_hook_or_variable, labels, secret_url, set_duration};
 
 /// Slack's Web API.
 pub(super) const SLACK_API_URL: &str = "https://slack.com/api";
@@ -80,8 +79,7 @@ fn names_variable(text: &str) -> bool {
 /// The base URL of Slack's Web API, if that is what the setting holds: Alertmanager's setting of this name takes an
 /// incoming webhook.
 fn slack_api_url(sheet: &mut Sheet, path: &str, text: &Text) -> Option<String> {
-    let is_reference = text.value.contains("${");
-    if is_reference || is_hook(&text.value) {
+    if is_hook_or_variable(&text.value) {
         return None;
     }
     secret_url(sheet, path, text).map(without_final_slash)

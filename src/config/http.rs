@@ -5,13 +5,12 @@
 use super::place::Spanned;
 use reqwest::header::{HeaderName, HeaderValue};
 
-use crate::model::{ClientName, SecretName};
+use crate::model::{ClientName, SecretName, did_you_mean};
 use crate::transport::{
     Authentication, ClientCertificate, ConnectionOptions, HttpOptions, OAuth2Options, Part, Pem, ProxyOptions,
     SecretSource, TlsOptions, TlsVersion,
 };
 
-use super::hint::did_you_mean;
 use super::place::{Sheet, Spot};
 use super::raw::{
     Named, Pairs, RawAuthorization, RawBasicAuth, RawHttpConfig, RawHttpHeader, RawOAuth2, RawTlsConfig, Text,

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::hint::nearest;
+use crate::model::nearest;
+
 use super::raw;
 use super::tree::{Child, Tree, Value};
 use super::value::may_have_login;

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{Labels, METRIC_NAME, parse_duration};
+use crate::model::{Labels, METRIC_NAME, did_you_mean, parse_duration};
 
-use super::hint::did_you_mean;
 use super::place::Sheet;
 use super::raw::{Pair, Pairs, Text};
 
@@ -85,6 +84,17 @@ pub(super) fn may_have_login(text: &str) -> bool {
         // Sentences and expressions have colons too.
         _ => before.contains(':') && !text.contains(char::is_whitespace),
     }
+}
+
+/// Whether a URL is that of an incoming webhook of Slack rather than the base of the Web API.
+pub(super) fn is_hook(url: &str) -> bool {
+    let path = Url::parse(url).map(|url| url.path().to_owned()).unwrap_or_default();
+    path.contains("/services/") || path.contains("/workflows/") || !path.trim_end_matches('/').ends_with("/api")
+}
+
+/// The same where a variable may stand, which can be nothing else.
+pub(super) fn is_hook_or_variable(url: &str) -> bool {
+    url.contains("${") || is_hook(url)
 }
 
 /// Why a text is not a URL that can be called, and a hint.
@@ -180,5 +190,19 @@ mod tests {
         check("sre@example.com", false);
         check("job:up:sum @ start()", false);
         check("write to: sre@example.com", false);
+    }
+
+    #[test]
+    fn tells_webhooks_from_the_api() {
+        let check = |url: &str, want: bool| {
+            assert_eq!(is_hook(url), want, "{url}");
+            assert_eq!(is_hook_or_variable(url), want, "{url}");
+        };
+        check("https://hooks.slack.com/services/T0/B0/x", true);
+        check("https://hooks.slack.com/workflows/T0/A0/1/x", true);
+        check("https://mattermost.example/hooks/abc", true);
+        check("https://slack.com/api", false);
+        check("http://127.0.0.1:9/slack/api/", false);
+        assert!(is_hook_or_variable("${SLACK_URL}/api"));
     }
 }
