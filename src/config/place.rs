@@ -10,7 +10,7 @@ use super::explain::{fill_in_hint, instead_of};
 use super::files::FILE_BYTES_MAX;
 use super::reader::{Read, Reader, field};
 use super::scalar;
-use super::secrecy::{holds_secret, may_be_hook, means_secret, secrets_of};
+use super::secrecy::{holds_secret, may_be_hook, secrets_of};
 use super::tree::{Tree, Value, grow};
 
 /// How many problems of one file are told; whoever has more mends some first.
@@ -219,11 +219,6 @@ impl Sheet {
     /// The rest of the line at a spot.
     pub(super) fn text_at(&self, spot: Spot) -> &str {
         self.text.get(spot.start as usize..).and_then(|rest| rest.lines().next()).unwrap_or_default()
-    }
-
-    /// Whether a setting of this name may hold a secret.
-    pub(super) fn may_be_secret(name: &str) -> bool {
-        means_secret(name)
     }
 
     /// Notes a problem and shows its line.

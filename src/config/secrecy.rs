@@ -44,8 +44,8 @@ const MEANT: [&str; 8] =
 /// What secrets look like by themselves.
 const LOOKS: [&str; 6] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/", "PRIVATE KEY"];
 
-/// What calls things whose URLs are secrets, under whatever names they are written there.
-const HOOKS: [&str; 3] = ["receivers", "webhook_configs", "rollback_configs"];
+/// Where a URL is as good as a password: the lists of integrations that are called by nothing else.
+pub(super) const URL_HOOKS: [&str; 2] = ["webhook_configs", "rollback_configs"];
 
 /// The bytes of a file that stand for secrets, however they are written: in a block, in braces, over several lines, at
 /// the mark that an alias refers to. Names of variables are none. They are in order, and none overlaps another.
@@ -106,7 +106,8 @@ impl<'t> Seeker<'t> {
                     let (means, is_known) =
                         *self.names.entry(name).or_insert_with(|| (means_secret(name), is_known(name)));
                     let is_secret = is_secret || means || is_url || is_settings && !is_known;
-                    let is_hook = is_hook || HOOKS.contains(&name);
+                    // Every URL of a receiver may be one, under whatever name it is written there.
+                    let is_hook = is_hook || name == "receivers" || URL_HOOKS.contains(&name);
                     // A value that was glued to its name, or has lost its colon.
                     if is_settings
                         && !is_known

@@ -5,15 +5,12 @@
 
 use std::fmt::Write as _;
 
-use super::secrecy::is_secret;
+use super::secrecy::{URL_HOOKS, is_secret};
 use super::tree::{Child, Value, grow};
 use super::value::has_login;
 
 /// What stands for a secret.
 const HIDDEN: &str = "<secret>";
-
-/// Where a URL is as good as a password: the lists of integrations that are called by nothing else.
-const SECRET_URLS: [&str; 2] = ["webhook_configs", "rollback_configs"];
 
 /// The text of a configuration in YAML, with nothing secret in it. What is no YAML is not shown at all.
 pub fn shown(text: &str) -> String {
@@ -34,7 +31,7 @@ fn write_block(out: &mut String, child: &Child, depth: usize, has_secret_urls: b
             for entry in entries {
                 let name = entry.name.value.as_str();
                 let _ = write!(out, "{indent}{}:", word(name));
-                let has_secret_urls = has_secret_urls || SECRET_URLS.contains(&name);
+                let has_secret_urls = has_secret_urls || URL_HOOKS.contains(&name);
                 let is_hidden = is_secret(name) || (has_secret_urls && name == "url");
                 if is_hidden && holds_something(&entry.value) && !is_variable(&entry.value) {
                     let _ = writeln!(out, " {HIDDEN}");
