@@ -48,11 +48,6 @@ impl Program {
         Ok(Self { main: Arc::new(main), own: Arc::new(own), library, queries: found.queries })
     }
 
-    /// Whether there is no action in it.
-    pub(super) fn is_constant(&self) -> bool {
-        self.constant().is_some()
-    }
-
     /// Its text, if there is no action in it.
     pub(super) fn constant(&self) -> Option<String> {
         let text = |node: &Node| match node {
