@@ -27,11 +27,12 @@ pub(super) fn unknown_setting(name: &str, known: &Known) -> (String, Option<Stri
     }
     let elsewhere = ELSEWHERE.iter().find(|(names, _)| names.contains(&name)).map(|(_, hint)| *hint);
     let meant = meant(name).filter(|_| elsewhere.is_none());
-    let hint = match (meant, raw::KNOWN.iter().find(|known| known.settings.contains(&name))) {
-        _ if elsewhere.is_some() => elsewhere.unwrap_or_default().to_owned(),
-        (Some(meant), _) => format!("did you mean `{meant}`?"),
-        (None, Some(home)) => format!("`{name}` belongs {}", home.place),
-        (None, None) => {
+    let home = raw::KNOWN.iter().find(|known| known.settings.contains(&name));
+    let hint = match (elsewhere, meant, home) {
+        (Some(hint), _, _) => hint.to_owned(),
+        (None, Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, None, Some(home)) => format!("`{name}` belongs {}", home.place),
+        (None, None, None) => {
             let names: Vec<String> = known.settings.iter().map(|name| format!("`{name}`")).collect();
             format!("settings here: {}", names.join(", "))
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::model::{Patterns, Place, Problem};
 use crate::template::Library;
 
-use super::explain::{fill_in_hint, instead_of};
+use super::explain::{fill_in_hint, foreign, instead_of};
 use super::files::FILE_BYTES_MAX;
 use super::reader::{Read, Reader, field};
 use super::scalar;
@@ -179,6 +179,13 @@ impl Sheet {
         let own = indent(self.line(number));
         let mut above = (1..number).rev().map(|number| self.line(number)).filter(|line| !line.trim().is_empty());
         above.find(|line| indent(line) < own).is_some_and(holds_secret)
+    }
+
+    /// Whether the text is something else than we read, which is noted.
+    pub(super) fn is_foreign(&mut self, tree: &Tree) -> bool {
+        let Some((spot, what, hint)) = foreign(tree) else { return false };
+        self.note_name(spot, "", what).hint = Some(hint);
+        true
     }
 
     /// Reads what the text holds; what hinders that is noted. Only a text that is not YAML gives nothing.

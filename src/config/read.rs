@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::model::{IntegrationKind, is_glob};
 use crate::template::{Library, LibraryError, NO_TEMPLATE, TemplateError};
 
-use super::explain::foreign;
 use super::files::{Files, glob, plain};
 use super::place::{Sheet, Spot};
 use super::raw::{RawMain, RawRuleFile, RawScrapeFile, Text};
@@ -111,8 +110,7 @@ impl RawConfig {
 
     fn of_main(path: &Path, sheet: Sheet, tree: &Tree, files: Files<'_>) -> Self {
         let mut raw = Self::empty(path, sheet);
-        if let Some((spot, what, hint)) = foreign(tree) {
-            raw.sheet.note_name(spot, "", what).hint = Some(hint);
+        if raw.sheet.is_foreign(tree) {
             return raw;
         }
         raw.main = raw.sheet.fill(tree);
@@ -335,13 +333,7 @@ impl RawRules {
     }
 
     fn new(name: &str, path: &Path, mut sheet: Sheet, tree: &Tree) -> Self {
-        let file = match foreign(tree) {
-            Some((spot, what, hint)) => {
-                sheet.note_name(spot, "", what).hint = Some(hint);
-                None
-            }
-            None => sheet.fill(tree),
-        };
+        let file = if sheet.is_foreign(tree) { None } else { sheet.fill(tree) };
         Self { name: name.to_owned(), path: path.to_owned(), sheet, file }
     }
 }

@@ -143,8 +143,7 @@ pub(super) fn means_secret(name: &str) -> bool {
 pub(super) fn holds_secret(line: &str) -> bool {
     let set_here = |(colon, _): (usize, &str)| {
         let before = line[..colon].trim_end().trim_end_matches(['"', '\'']);
-        let start = before.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-        let start = (start..=before.len()).find(|at| before.is_char_boundary(*at)).unwrap_or(before.len());
+        let start = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_').len();
         let value = line[colon + 1..].trim_start().trim_start_matches(['"', '\'']);
         is_secret(&before[start..]) && !value.is_empty() && !value.starts_with("${")
     };
