@@ -50,9 +50,9 @@ pub(super) const URL_HOOKS: [&str; 2] = ["webhook_configs", "rollback_configs"];
 /// The bytes of a file that stand for secrets, however they are written: in a block, in braces, over several lines, at
 /// the mark that an alias refers to. Names of variables are none. They are in order, and none overlaps another.
 pub(super) fn secrets_of(tree: &Tree) -> Vec<Range<usize>> {
-    let mut seeker = Seeker { names: BTreeMap::new(), found: Vec::new() };
+    let mut seeker = Seeker { meant: BTreeMap::new(), known: BTreeMap::new(), found: Vec::new() };
     if let Some(root) = &tree.root {
-        // A rule file holds none.
+        // Names in a rule file are free, so only what means a secret counts.
         seeker.walk(root, false, false, !tree.has("groups"));
     }
     seeker.found.sort_by_key(|bytes| (bytes.start, bytes.end));
@@ -79,8 +79,10 @@ fn is_known(name: &str) -> bool {
 }
 
 struct Seeker<'t> {
-    /// Of names that were looked at, whether they mean a secret, and whether they are those of settings.
-    names: BTreeMap<&'t str, (bool, bool)>,
+    /// Of names that were looked at, whether they mean a secret.
+    meant: BTreeMap<&'t str, bool>,
+    /// Of those that should be names of settings, whether they are.
+    known: BTreeMap<&'t str, bool>,
     found: Vec<Range<usize>>,
 }
 
@@ -102,17 +104,14 @@ impl<'t> Seeker<'t> {
                 for entry in entries {
                     let name = entry.name.value.as_str();
                     let is_url = is_hook && name == "url";
+                    let means = *self.meant.entry(name).or_insert_with(|| means_secret(name));
                     // Nobody knows what a name that is not known stands for.
-                    let (means, is_known) =
-                        *self.names.entry(name).or_insert_with(|| (means_secret(name), is_known(name)));
-                    let is_secret = is_secret || means || is_url || is_settings && !is_known;
+                    let is_unknown = is_settings && !*self.known.entry(name).or_insert_with(|| is_known(name));
+                    let is_secret = is_secret || means || is_url || is_unknown;
                     // Every URL of a receiver may be one, under whatever name it is written there.
                     let is_hook = is_hook || name == "receivers" || URL_HOOKS.contains(&name);
                     // A value that was glued to its name, or has lost its colon.
-                    if is_settings
-                        && !is_known
-                        && let Some(at) = name.find(|c: char| !c.is_alphanumeric() && c != '_')
-                    {
+                    if is_unknown && let Some(at) = name.find(|c: char| !c.is_alphanumeric() && c != '_') {
                         let bytes = entry.name.defined.bytes();
                         self.found.push((bytes.start + at + 1).min(bytes.end)..bytes.end);
                     }
