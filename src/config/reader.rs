@@ -4,6 +4,7 @@
 use super::explain::unknown_setting;
 use super::place::{Sheet, Spanned, Spot};
 use super::raw::Known;
+use super::secrecy::means_secret;
 use super::tree::{Child, Entry, Node, Oddity, QUOTE_TEMPLATE, Value};
 
 /// What can be read from a tree.
@@ -123,7 +124,7 @@ impl<'s, 't> Reader<'s, 't> {
             }
             Value::Mapping(_) => (if is_list_wanted { "" } else { ", found a mapping" }, None),
         };
-        let is_secret = self.path.iter().any(|step| matches!(step, Step::Setting(name) if Sheet::may_be_secret(name)));
+        let is_secret = self.path.iter().any(|step| matches!(step, Step::Setting(name) if means_secret(name)));
         let what = format!("expected {wanted}{found}");
         let problem = match is_secret {
             true => self.sheet.note_unseen(node.spot, &path, what),

@@ -7,6 +7,7 @@ mod alert;
 mod bytes;
 mod compat;
 mod duration;
+mod expansion;
 mod glob;
 mod hex;
 mod id;
