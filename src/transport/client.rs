@@ -13,10 +13,11 @@ use url::Url;
 
 use super::client_oauth2::{self, Token, TokenError};
 use super::client_options::{Authentication, ConnectionOptions, HttpOptions, OAuth2Options, Part, ProxyOptions};
-use super::client_tls::{self, Stamp, TlsError};
+use super::client_tls::{self, TlsError};
 use super::http::{self, HttpClient, HttpClientError};
 use super::secret::{SecretError, SecretValue, Secrets};
 use super::{HIDDEN, chain};
+use crate::disk::Stamp;
 use crate::model::ClientName;
 
 /// How often a call is sent elsewhere before it is given up.
