@@ -86,12 +86,11 @@ pub enum TlsError {
 
 /// The stamps of all files that a client's TLS depends on; `None` for one that is not there.
 pub(super) fn stamps(options: &TlsOptions) -> Vec<Option<Stamp>> {
-    let client = options.client.iter().flat_map(|client| [&client.certificate, &client.key]);
     let stamp = |pem: &Pem| match pem {
         Pem::File(path) => Some(std::fs::metadata(path).ok().as_ref().map(Stamp::of)),
         Pem::Inline(_) | Pem::Secret(_) => None,
     };
-    options.ca.iter().chain(client).filter_map(stamp).collect()
+    options.pems().filter_map(stamp).collect()
 }
 
 /// TLS as these options want it; `roots` are those of the host.
