@@ -161,7 +161,7 @@ impl Reloader {
         }
         match &missing {
             Some(missing) => {
-                tracing::error!(error = %missing, "what needs these fails until they are there again");
+                tracing::error!(error = %missing, "what needs these fails, or uses what it had, until they are there again");
             }
             None => tracing::info!("every secret and certificate can be used again"),
         }
