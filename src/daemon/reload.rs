@@ -106,6 +106,8 @@ impl Reloader {
             interval
         };
         let (mut files_due, mut secrets_due) = (every(LOOK_EVERY), every(SECRETS_EVERY));
+        // The start has just looked at them.
+        secrets_due.reset();
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
