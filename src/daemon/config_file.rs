@@ -127,11 +127,11 @@ impl Seen {
 
     /// Whether the same texts were read, whatever else is in the directories that were looked through.
     pub(super) fn has_same_texts(&self, other: &Self) -> bool {
-        let texts = |seen: &'_ Self| -> Vec<(PathBuf, Print)> {
-            let is_text = |(_, print): &(&PathBuf, &Print)| !matches!(print, Ok(Held::Names(_)));
-            seen.files.iter().filter(is_text).map(|(path, print)| (path.clone(), print.clone())).collect()
-        };
-        texts(self) == texts(other)
+        self.texts().eq(other.texts())
+    }
+
+    fn texts(&self) -> impl Iterator<Item = (&PathBuf, &Print)> {
+        self.files.iter().filter(|(_, print)| !matches!(print, Ok(Held::Names(_))))
     }
 
     /// Whether the secrets that are waited for are as they were.
