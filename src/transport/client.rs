@@ -219,8 +219,7 @@ impl HttpClients {
         let named = self.0.named.get(name).ok_or_else(|| ClientError::Unknown(name.clone()))?;
         let options = &named.options;
         let built = named.connection.lock_slot().refresh(&self.0, name, options.keeps_origin(), &options.connection)?;
-        let client = match follow {
-            _ if !options.follow_redirects => built.staying,
+        let client = match if options.follow_redirects { follow } else { Follow::None } {
             Follow::None => built.staying,
             Follow::All => built.following,
             Follow::Same => built.posting,
