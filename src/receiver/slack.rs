@@ -117,6 +117,11 @@ impl Slack {
 
     /// What an answer means.
     pub fn classify(&self, reply: &Reply) -> Outcome {
+        Self::outcome(reply)
+    }
+
+    /// What an answer of Slack's API means, whichever message it is about.
+    pub fn outcome(reply: &Reply) -> Outcome {
         match reply.answer() {
             Reply::SlackDone { channel, ts } => {
                 Outcome::Delivered { handle: Some(Handle::Slack { channel: channel.clone(), ts: ts.clone() }) }
