@@ -8,6 +8,9 @@ import time
 from bad.fakes import Fake
 from bad.harness import PORT, RECEIVERS, RULES, Daemon, check, get, say, wait_until
 
+# Who is told by a daemon that runs beside others.
+BESIDE = RECEIVERS.replace("/webhook", "/beside")
+
 
 def bad_reload(binary, directory):
     say("reload:")
@@ -52,7 +55,7 @@ def full_disk(binary, directory):
 def bad_files(binary, directory):
     """Files that change, vanish or are half written while the daemon runs."""
     say("files while it runs:")
-    config = ("global: {evaluation_interval: 1s, scrape_interval: 1s, scrape_timeout: 1s}\n" + RECEIVERS
+    config = ("global: {evaluation_interval: 1s, scrape_interval: 1s, scrape_timeout: 1s}\n" + BESIDE
               + "rule_files: [rules.yaml, '*.more']\nscrape_configs:\n"
               + f"  - {{job_name: good, metrics_path: /good, static_configs: [{{targets: ['127.0.0.1:{PORT}']}}]}}\n")
     with Daemon(binary, directory, config, [("rules.yaml", RULES), ("one.more", RULES.replace("watch", "more"))], PORT + 9) as daemon:
@@ -119,11 +122,11 @@ def bad_files(binary, directory):
 def bad_secrets(binary, directory):
     """Secret files that come and go while the daemon runs."""
     say("secrets while it runs:")
-    config = "global: {evaluation_interval: 1s}\n" + RECEIVERS + "rule_files: [rules.yaml]\n"
+    config = "global: {evaluation_interval: 1s}\n" + BESIDE + "rule_files: [rules.yaml]\n"
     with Daemon(binary, directory, config, [("rules.yaml", RULES)], PORT + 10) as daemon:
         token = daemon.home / "token"
         (daemon.home / "atalaya.yaml").write_text(config.replace(
-            "webhook_configs", f"slack_configs: [{{channel: a, bot_token_file: token, api_url: 'http://127.0.0.1:{PORT}/slack'}}]\n    webhook_configs"))
+            "webhook_configs", f"slack_configs: [{{channel: a, bot_token_file: token, api_url: 'http://127.0.0.1:{PORT}/beside/slack'}}]\n    webhook_configs"))
         failed = lambda: "atalaya_config_last_reload_successful 0" in get(daemon.url + "/metrics")[1]
         check("a configuration is refused whose secret is missing", wait_until(15, failed))
         check("and says so", "bot_token" in daemon.log() and "No such file" in daemon.log(), daemon.log()[-500:])
