@@ -1,11 +1,9 @@
-"""Files that change under a daemon that runs, and a disk that takes no more."""
+"""Files that change under a daemon that runs."""
 
 import json
 import os
-import resource
 import time
 
-from bad.fakes import Fake
 from bad.harness import PORT, RECEIVERS, RULES, Daemon, check, get, say, wait_until
 
 # Who is told by a daemon that runs beside others.
@@ -31,25 +29,6 @@ def bad_reload(binary, directory):
                          for rule in group["rules"]]
         check("a file that changes is noticed", wait_until(30, lambda: names() == ["Third"]), str(names()))
         daemon.works("reloads")
-
-
-def full_disk(binary, directory):
-    say("a disk that takes no more:")
-    config = "global: {evaluation_interval: 1s}\n" + RECEIVERS + "rule_files: [rules.yaml]\n"
-    with Daemon(binary, directory, config, [("rules.yaml", RULES)], PORT + 5) as daemon:
-        check("Watchdog is told", wait_until(15, lambda: any(
-            alert["labels"]["alertname"] == "Watchdog" for told in Fake.webhook for alert in told["alerts"])))
-        Fake.webhook.clear()
-        (daemon.home / "rules.yaml").write_text(RULES + "      - {alert: Late, expr: vector(1)}\n")
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-        # The log is a file, too: it stays silent while the limit holds.
-        get(daemon.url + "/-/reload", "POST")
-        told = lambda: any(alert["labels"]["alertname"] == "Late" for told in Fake.webhook for alert in told["alerts"])
-        check("a page leaves all the same", wait_until(15, told))
-        check("the metric says so", wait_until(5, lambda: "atalaya_state_writable 0" in get(daemon.url + "/metrics")[1]))
-        daemon.works("a full disk")
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        check("it recovers by itself", wait_until(15, lambda: "atalaya_state_writable 1" in get(daemon.url + "/metrics")[1]))
 
 
 def bad_files(binary, directory):
