@@ -411,6 +411,9 @@ fn slack_refuses_in_words() {
     for code in ["account_inactive", "missing_scope", "msg_too_long", "invalid_blocks", "no_text"] {
         check(code, "rejected");
     }
+    for code in ["restricted_action_thread_locked", "restricted_action_read_only_channel", "cannot_reply_to_message"] {
+        check(code, "rejected");
+    }
     for code in ["message_not_found", "cant_update_message", "edit_window_closed"] {
         check(code, "lost");
     }

@@ -258,7 +258,8 @@ pub struct SlackRequest {
     pub token: SecretName,
     /// The method with its arguments.
     pub call: SlackCall,
-    /// What the message's thread is told once that is done. That it was not is no reason to do it all again.
+    /// What the message's thread is told once that is done. That it was not is no reason to do it all again, unless the
+    /// channel was to see it.
     pub thread: Option<SlackApiChatPostMessageRequest>,
     /// How long the whole call may take.
     pub timeout: Duration,
