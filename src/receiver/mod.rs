@@ -135,6 +135,13 @@ pub struct RenderContext<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> RenderContext<'a> {
+    /// The context of a delivery of which nothing is known yet.
+    pub fn first(delivery: &'a DeliveryId, now: Timestamp) -> Self {
+        Self { delivery, handle: None, before: None, is_left_behind: false, external_url: "", now }
+    }
+}
+
 /// What to send, and what of it could not be written as the configuration has it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rendered {
