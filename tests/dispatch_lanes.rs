@@ -85,13 +85,10 @@ impl Story {
         for effect in step.after_commit {
             if let Effect::Send(mut sending) = effect {
                 if let (Some(key), Request::Http(request)) = (self.key, &mut sending.request)
-                    && let Some(secret) = request.body_secret.as_mut().filter(|secret| secret.is_returned)
+                    && let Some(secret) = &mut request.body_secret
+                    && let Some(key) = secret.settle(|_| Some(SecretText::new(key)))
                 {
-                    if matches!(secret.value, BodySecretValue::Named(_)) {
-                        secret.value = BodySecretValue::Kept(SecretText::new(key));
-                    }
-                    let BodySecretValue::Kept(key) = &secret.value else { unreachable!() };
-                    self.engine.sent_with(&sending.delivery, key);
+                    self.engine.sent_with(&sending.delivery, &key);
                 }
                 self.sendings.push(*sending);
             }

@@ -221,6 +221,22 @@ pub struct BodySecret {
     pub is_returned: bool,
 }
 
+impl BodySecret {
+    /// What is to come back with the answer, looked up now where it is only named, so that it is known before the request
+    /// leaves which value that is. None, and nothing is changed, when nothing comes back or it cannot be had.
+    pub fn settle(&mut self, look_up: impl FnOnce(&SecretName) -> Option<SecretText>) -> Option<SecretText> {
+        if !self.is_returned {
+            return None;
+        }
+        let text = match &self.value {
+            BodySecretValue::Named(name) => look_up(name)?,
+            BodySecretValue::Kept(text) => text.clone(),
+        };
+        self.value = BodySecretValue::Kept(text.clone());
+        Some(text)
+    }
+}
+
 /// What a secret member of a body is set to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BodySecretValue {
