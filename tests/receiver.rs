@@ -69,19 +69,8 @@ fn render(receiver: &Receiver, note: &Notification, handle: Option<&Handle>) -> 
     let before = handle.map(|_| &before);
     let delivery = DeliveryId::new("d_01JX2R8K3M");
     let external_url = "https://atalaya.enova.example";
-    receiver
-        .render(
-            note,
-            &RenderContext {
-                delivery: &delivery,
-                handle,
-                before,
-                is_left_behind: false,
-                external_url,
-                now: stories::now(),
-            },
-        )
-        .request
+    let context = RenderContext { handle, before, external_url, ..RenderContext::first(&delivery, stories::now()) };
+    receiver.render(note, &context).request
 }
 
 /// A request as JSON, with secrets by name.
@@ -321,17 +310,7 @@ fn a_repeat_is_recognisable() {
     for receiver in receivers() {
         for (name, note, _) in stories::all() {
             let delivery = DeliveryId::new("d_01JX2R8K3M");
-            let at = |now: Timestamp| {
-                let context = RenderContext {
-                    delivery: &delivery,
-                    handle: None,
-                    before: None,
-                    is_left_behind: false,
-                    external_url: "",
-                    now,
-                };
-                view(&receiver.render(&note, &context).request)
-            };
+            let at = |now: Timestamp| view(&receiver.render(&note, &RenderContext::first(&delivery, now)).request);
             let (first, second) = (at(stories::now()), at(stories::now() + Duration::from_secs(90)));
             if receiver.kind() == IntegrationKind::Slack {
                 let delivery_of = |view: &Value| view["arguments"]["metadata"]["event_payload"]["delivery"].clone();

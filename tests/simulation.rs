@@ -94,7 +94,8 @@ struct Simulation {
     told: BTreeMap<DeliveryId, Told>,
     /// The claims of each episode that is not over.
     claims: BTreeMap<Labels, BTreeSet<RollbackId>>,
-    /// When an alert last fired that asks for a rollback, by what is to be rolled back, as far as the disk knows.
+    /// When an alert last fired that asks for a rollback, by what is to be rolled back; after a start, as far as the disk
+    /// knows.
     asked_at: BTreeMap<Labels, Timestamp>,
     /// The deliveries that tell of a notice that it is over, and those of them that were given up, by where.
     endings: BTreeSet<DeliveryId>,
@@ -382,8 +383,7 @@ impl Simulation {
         self.tick_at = self.now + TICK;
         self.reading = None;
         self.firing = self.journal.firing();
-        let asking = self.asking();
-        self.asked_at.retain(|key, _| asking.contains(key));
+        self.asked_at = self.journal.quiet_since();
         self.engine = Engine::restore(self.spec().clone(), self.journal.engine());
         self.step(Event::Started { firing: self.firing.values().cloned().collect() });
     }

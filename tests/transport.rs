@@ -366,12 +366,8 @@ fn slack_request_after(
         rollbacks: Vec::new(),
     });
     let delivery = DeliveryId::new("d_1");
-    slack
-        .render(
-            &note,
-            &RenderContext { delivery: &delivery, handle, before, is_left_behind: false, external_url: "", now: now() },
-        )
-        .request
+    let context = RenderContext { handle, before, ..RenderContext::first(&delivery, now()) };
+    slack.render(&note, &context).request
 }
 
 async fn send_slack(request: Request) -> Reply {

@@ -135,6 +135,13 @@ pub struct RenderContext<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> RenderContext<'a> {
+    /// The context of a delivery of which nothing is known yet.
+    pub fn first(delivery: &'a DeliveryId, now: Timestamp) -> Self {
+        Self { delivery, handle: None, before: None, is_left_behind: false, external_url: "", now }
+    }
+}
+
 /// What to send, and what of it could not be written as the configuration has it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rendered {
@@ -212,6 +219,22 @@ pub struct BodySecret {
     pub value: BodySecretValue,
     /// Whether the value comes back with the answer, because what is done needs it to be undone: see [`Reply::Keyed`].
     pub is_returned: bool,
+}
+
+impl BodySecret {
+    /// What is to come back with the answer, looked up now where it is only named, so that it is known before the request
+    /// leaves which value that is. None, and nothing is changed, when nothing comes back or it cannot be had.
+    pub fn settle(&mut self, look_up: impl FnOnce(&SecretName) -> Option<SecretText>) -> Option<SecretText> {
+        if !self.is_returned {
+            return None;
+        }
+        let text = match &self.value {
+            BodySecretValue::Named(name) => look_up(name)?,
+            BodySecretValue::Kept(text) => text.clone(),
+        };
+        self.value = BodySecretValue::Kept(text.clone());
+        Some(text)
+    }
 }
 
 /// What a secret member of a body is set to.
