@@ -1,15 +1,36 @@
-//! Reads small files: what was written for us by people and by other programs, of which nobody knows what it is.
+//! Reads small files, and tells when one has changed: what was written for us by people and by other programs, of which nobody knows what it is.
 //!
 //! Only a regular file is read, and only so much of it: a pipe that nobody writes to would hold us up for ever, and a
 //! device would fill the memory.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+
+/// What a file looks like that is not read. One that is written again differs in one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    inode: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// That of the file of which this was found.
+    pub fn of(found: &Metadata) -> Self {
+        Self {
+            inode: (found.dev(), found.ino()),
+            length: found.len(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+}
 
 /// What a file holds, unless it is larger than `bytes_max`.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {

@@ -22,7 +22,7 @@ from bad.harness import check, own, say, troubles
 
 # One after the other; and those that mostly wait, beside them.
 PARTS = (start.bad_starts, start.bad_places, start.bad_secret_files, state.bad_states, targets.bad_targets, targets.wild_targets,
-         targets.many_rules, receivers.bad_slack, reload.bad_reload, reload.full_disk, clock.bad_clock)
+         targets.many_rules, receivers.bad_slack, reload.bad_reload, state.full_disk, clock.bad_clock)
 BESIDE = (receivers.bad_answers, reload.bad_files, reload.bad_secrets)
 
 

@@ -15,8 +15,8 @@ use atalaya::model::{
     Timestamp,
 };
 use atalaya::receiver::{BodySecretValue, Receiver, Reply, Request};
-
 use atalaya::rollout::RollbackSpec;
+
 use spec::{alerts, integration, spec};
 
 /// An engine with one integration for people, and what it wants to send.
@@ -32,15 +32,21 @@ struct Story {
 impl Story {
     /// The engine with all routes but to this receiver, of which it keeps the integrations that `keep` names.
     fn new(receiver: &str, keep: &[IntegrationKind]) -> Self {
-        let spec = Self::spec(receiver, keep);
+        Self::with(Self::spec(receiver, keep))
+    }
+
+    fn with(spec: EngineSpec) -> Self {
         let now = Timestamp::from_millis(1_764_000_000_000);
         Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new(), key: None }
     }
 
-    fn strict(receiver: &str, keep: &[IntegrationKind]) -> Self {
-        let spec = EngineSpec { compat: Compat::Strict, ..Self::spec(receiver, keep) };
-        let now = Timestamp::from_millis(1_764_000_000_000);
-        Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new(), key: None }
+    /// Of these alerts, by their letters, incidents are open under the key `k1`.
+    fn opened(letters: &str) -> Self {
+        let mut story = Self::new("pager", &[IntegrationKind::PagerDuty]);
+        story.alerts(letters);
+        story.pass();
+        assert_eq!(story.answer_keyed(202, "k1"), "trigger k1");
+        story
     }
 
     fn spec(receiver: &str, keep: &[IntegrationKind]) -> EngineSpec {
@@ -79,13 +85,10 @@ impl Story {
         for effect in step.after_commit {
             if let Effect::Send(mut sending) = effect {
                 if let (Some(key), Request::Http(request)) = (self.key, &mut sending.request)
-                    && let Some(secret) = request.body_secret.as_mut().filter(|secret| secret.is_returned)
+                    && let Some(secret) = &mut request.body_secret
+                    && let Some(key) = secret.settle(|_| Some(SecretText::new(key)))
                 {
-                    if matches!(secret.value, BodySecretValue::Named(_)) {
-                        secret.value = BodySecretValue::Kept(SecretText::new(key));
-                    }
-                    let BodySecretValue::Kept(key) = &secret.value else { unreachable!() };
-                    self.engine.sent_with(&sending.delivery, key);
+                    self.engine.sent_with(&sending.delivery, &key);
                 }
                 self.sendings.push(*sending);
             }
@@ -168,6 +171,19 @@ impl Story {
         format!("{verb} {key}")
     }
 
+    /// Answers all requests that are under way for PagerDuty.
+    fn answer_all_keyed(&mut self, status: u16, current: &str) -> Vec<String> {
+        (0..self.sendings.len()).map(|_| self.answer_keyed(status, current)).collect()
+    }
+
+    /// What is under way closes two incidents, when the secret holds this key, and after that nothing is left.
+    fn check_closes(&mut self, current: &str, expected: [&str; 2]) {
+        let mut closed = self.answer_all_keyed(202, current);
+        closed.sort();
+        assert_eq!(closed, expected);
+        assert_eq!(self.engine.rows(), EngineRows::default());
+    }
+
     /// Answers the request that is under way; returns what it said.
     fn answer(&mut self, status: u16) -> String {
         let sending = self.sendings.remove(0);
@@ -178,6 +194,11 @@ impl Story {
         };
         self.take(Event::Reply { delivery: sending.delivery, reply });
         said
+    }
+
+    /// Answers all requests that are under way.
+    fn answer_all(&mut self, status: u16) -> Vec<String> {
+        (0..self.sendings.len()).map(|_| self.answer(status)).collect()
     }
 }
 
@@ -267,7 +288,7 @@ fn a_refused_end_of_a_notice_frees_its_lane() {
     story.alerts("A");
     assert_eq!(story.answer(400), "rollback");
     story.pass();
-    let mut heard: Vec<String> = (0..2).map(|_| story.answer(202)).collect();
+    let mut heard = story.answer_all(202);
     heard.sort();
     assert_eq!(heard, ["A", "notice Firing"]);
     story.alerts("a");
@@ -281,10 +302,7 @@ fn a_refused_end_of_a_notice_frees_its_lane() {
 
 #[test]
 fn an_incident_is_closed_with_the_key_that_opened_it() {
-    let mut story = Story::new("pager", &[IntegrationKind::PagerDuty]);
-    story.alerts("C");
-    story.pass();
-    assert_eq!(story.answer_keyed(202, "k1"), "trigger k1");
+    let mut story = Story::opened("C");
     // The secret's file holds another key now.
     story.alerts("D");
     story.pass();
@@ -292,35 +310,25 @@ fn an_incident_is_closed_with_the_key_that_opened_it() {
     assert!(!format!("{:?}", story.engine.rows()).contains("k1"), "nothing shows a key");
     story.alerts("cd");
     story.pass();
-    let mut closed = [story.answer_keyed(202, "k3"), story.answer_keyed(202, "k3")];
-    closed.sort();
-    assert_eq!(closed, ["resolve k1", "resolve k2"]);
-    assert_eq!(story.engine.rows(), EngineRows::default());
+    story.check_closes("k3", ["resolve k1", "resolve k2"]);
 }
 
 #[test]
 fn what_a_former_key_opened_is_told_with_that_key_alone() {
-    let mut story = Story::new("pager", &[IntegrationKind::PagerDuty]);
-    story.alerts("CD");
-    story.pass();
-    assert_eq!(story.answer_keyed(202, "k1"), "trigger k1");
+    let mut story = Story::opened("CD");
     // The secret's file holds another key now, and a part of it is over.
     story.alerts("c");
     story.pass();
     assert_eq!(story.answer_keyed(202, "k2"), "trigger k2");
     story.pass();
-    let told: Vec<String> = (0..story.sendings.len()).map(|_| story.answer_keyed(202, "k2")).collect();
-    assert_eq!(told, ["trigger k1"]);
+    assert_eq!(story.answer_all_keyed(202, "k2"), ["trigger k1"]);
     for _ in 0..3 {
         story.pass();
         assert_eq!(story.sendings.len(), 0, "there is nothing new to say");
     }
     story.alerts("d");
     story.pass();
-    let mut closed = [story.answer_keyed(202, "k2"), story.answer_keyed(202, "k2")];
-    closed.sort();
-    assert_eq!(closed, ["resolve k1", "resolve k2"]);
-    assert_eq!(story.engine.rows(), EngineRows::default());
+    story.check_closes("k2", ["resolve k1", "resolve k2"]);
 }
 
 /// What was answered is all that is known of it: 202 took it, 400 refused it, and after anything else it may have been
@@ -347,11 +355,11 @@ fn a_rollback_whose_entry_goes_away_while_it_is_under_way_pages_a_human_unless_i
             Some(said) => assert!(notice.as_ref().is_some_and(|text| text.contains(said)), "{status}: {notice:?}"),
             None => assert_eq!(notice, None, "{status}"),
         }
-        (0..story.sendings.len()).for_each(|_| drop(story.answer(202)));
+        story.answer_all(202);
         story.alerts("a");
         for _ in 0..3 {
             story.pass();
-            (0..story.sendings.len()).for_each(|_| drop(story.answer(202)));
+            story.answer_all(202);
         }
         assert_eq!(story.engine.rows(), EngineRows::default(), "{status}");
     }
@@ -374,12 +382,10 @@ fn bird(id: &IntegrationId) -> IntegrationId {
 #[test]
 fn an_entry_that_is_renamed_claims_no_second_rollback() {
     let kept = [IntegrationKind::PagerDuty, IntegrationKind::Rollback];
-    for (is_restart, answers) in [(false, vec![202]), (true, vec![202]), (false, vec![503]), (true, vec![503])] {
+    for (is_restart, status) in [(false, 202), (true, 202), (false, 503), (true, 503)] {
         let mut story = Story::new("canary", &kept);
         story.alerts("A");
-        for status in &answers {
-            assert_eq!(story.answer(*status), "rollback");
-        }
+        assert_eq!(story.answer(status), "rollback");
         let claims = |story: &Story| -> Vec<String> {
             story.engine.rollouts().episodes().map(|it| it.claim.as_ref().unwrap().id.to_string()).collect()
         };
@@ -398,11 +404,35 @@ fn an_entry_that_is_renamed_claims_no_second_rollback() {
         story.now = story.now + Duration::from_secs(15);
         story.take(Event::Wake);
         assert_eq!(claims(&story), before);
-        let heard: Vec<String> = (0..story.sendings.len()).map(|_| story.answer(202)).collect();
+        let heard = story.answer_all(202);
         let again = heard.iter().filter(|what| *what == "rollback").count();
-        assert_eq!(again, usize::from(answers == [503]), "{is_restart} {answers:?}: {heard:?}");
-        assert!(!heard.iter().any(|what| what.contains("notice")), "{is_restart} {answers:?}: {heard:?}");
+        assert_eq!(again, usize::from(status == 503), "{is_restart} {status}: {heard:?}");
+        assert!(!heard.iter().any(|what| what.contains("notice")), "{is_restart} {status}: {heard:?}");
     }
+}
+
+/// Two receivers would ask the same for the same, and only one is told. When that one is taken out, its alerts do not
+/// claim at the other, which nobody routes them to.
+#[test]
+fn what_was_not_claimed_does_not_go_to_who_asks_the_same() {
+    let kept = [IntegrationKind::Rollback];
+    let alone = || {
+        let mut spec = Story::spec("canary", &kept);
+        spec.route.receiver = Some(ReceiverName::new("people"));
+        spec
+    };
+    let (mut both, other) = (renamed(Story::spec("canary", &kept)), alone());
+    both.receivers.extend(other.receivers);
+    both.rollbacks.extend(other.rollbacks);
+    let mut story = Story::new("canary", &kept);
+    story.reload(both);
+    // The guard of the one that is told is not known, that of the other holds.
+    story.alerts("A");
+    let claims = |story: &Story| story.engine.rollouts().episodes().filter(|it| it.claim.is_some()).count();
+    assert_eq!((story.engine.rollouts().episodes().count(), claims(&story)), (1, 0));
+    story.reload(alone());
+    story.alerts("A");
+    assert_eq!((claims(&story), story.sendings.len()), (0, 0));
 }
 
 /// Two entries of one receiver, of which the first is taken out: the second moves up to its place, and what the first
@@ -428,12 +458,12 @@ fn an_entry_that_moves_up_claims_for_itself() {
     story.alerts("A");
     let claims = story.engine.rollouts().episodes().filter(|it| it.claim.is_some()).count();
     assert_eq!(claims, 2, "{:?}", story.engine.rollouts().episodes().collect::<Vec<_>>());
-    let heard: Vec<String> = (0..story.sendings.len()).map(|_| story.answer(202)).collect();
+    let heard = story.answer_all(202);
     assert_eq!(heard.iter().filter(|what| *what == "rollback").count(), 1, "{heard:?}");
     story.alerts("a");
     for _ in 0..5 {
         story.pass();
-        (0..story.sendings.len()).for_each(|_| drop(story.answer(202)));
+        story.answer_all(202);
     }
     assert_eq!(story.engine.rows(), EngineRows::default());
 }
@@ -448,7 +478,7 @@ fn an_incident_that_may_have_been_opened_is_closed_with_its_key() {
     assert_eq!(story.answer_keyed(400, "k2"), "trigger k2");
     story.alerts("g");
     story.pass();
-    let closed: Vec<String> = (0..story.sendings.len()).map(|_| story.answer_keyed(202, "k2")).collect();
+    let closed = story.answer_all_keyed(202, "k2");
     assert!(closed.contains(&"resolve k1".to_owned()), "{closed:?}");
     assert_eq!(story.engine.rows(), EngineRows::default());
 }
@@ -477,7 +507,7 @@ fn an_attempt_that_was_not_answered_is_closed_with_its_key() {
         story.key = Some("k3");
         story.alerts("g");
         story.pass();
-        let mut closed: Vec<String> = (0..story.sendings.len()).map(|_| story.answer_keyed(202, "")).collect();
+        let mut closed = story.answer_all_keyed(202, "");
         closed.sort();
         assert_eq!(closed, ["resolve k1", "resolve k2"], "{is_restart}");
         assert_eq!(story.engine.rows(), EngineRows::default());
@@ -492,13 +522,13 @@ fn without_receivers(spec: EngineSpec) -> EngineSpec {
 #[test]
 fn strictly_a_reload_starts_timers_again() {
     let kept = [IntegrationKind::PagerDuty];
-    for (is_strict, told_after_s) in [(false, 30), (true, 50)] {
-        let mut story = if is_strict { Story::strict("pager", &kept) } else { Story::new("pager", &kept) };
+    for (compat, told_after_s) in [(Compat::Default, 30), (Compat::Strict, 50)] {
+        let spec = EngineSpec { compat, ..Story::spec("pager", &kept) };
+        let mut story = Story::with(spec.clone());
         let begin = story.now;
         story.alerts("G");
         story.now = begin + Duration::from_secs(20);
-        let spec = Story::spec("pager", &kept);
-        story.reload(EngineSpec { compat: if is_strict { Compat::Strict } else { Compat::Default }, ..spec });
+        story.reload(spec);
         let moments: Vec<_> = story.engine.dispatch().groups().map(|group| group.row.next_flush_at).collect();
         assert_eq!(moments, [begin + Duration::from_secs(told_after_s)]);
     }
@@ -507,8 +537,8 @@ fn strictly_a_reload_starts_timers_again() {
 #[test]
 fn strictly_a_429_waits_for_the_next_flush() {
     let kept = [IntegrationKind::Webhook];
-    for (is_strict, waits) in [(false, "G."), (true, "")] {
-        let mut story = if is_strict { Story::strict("pager", &kept) } else { Story::new("pager", &kept) };
+    for (compat, waits) in [(Compat::Default, "G."), (Compat::Strict, "")] {
+        let mut story = Story::with(EngineSpec { compat, ..Story::spec("pager", &kept) });
         story.alerts("G");
         story.pass();
         assert_eq!(story.answer(429), "G");
@@ -521,15 +551,15 @@ fn strictly_a_429_waits_for_the_next_flush() {
 #[test]
 fn strictly_a_receiver_that_is_gone_hears_nothing() {
     let kept = [IntegrationKind::PagerDuty];
-    for is_strict in [false, true] {
-        let mut story = if is_strict { Story::strict("pager", &kept) } else { Story::new("pager", &kept) };
+    for (compat, heard) in [(Compat::Default, 1), (Compat::Strict, 0)] {
+        let spec = EngineSpec { compat, ..Story::spec("pager", &kept) };
+        let mut story = Story::with(spec.clone());
         story.alerts("G");
         story.pass();
         assert_eq!(story.answer_keyed(202, "k1"), "trigger k1");
-        let spec = without_receivers(Story::spec("pager", &kept));
-        story.reload(EngineSpec { compat: if is_strict { Compat::Strict } else { Compat::Default }, ..spec });
+        story.reload(without_receivers(spec));
         story.alerts("g");
         story.pass();
-        assert_eq!(story.sendings.len(), usize::from(!is_strict));
+        assert_eq!(story.sendings.len(), heard);
     }
 }

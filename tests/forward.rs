@@ -231,20 +231,24 @@ fn a_reload_adds_and_removes_alertmanagers() {
     assert_eq!(forward.due(at(60)).len(), 0, "its first request is under way");
 }
 
-/// Nothing of it is kept over a restart, and nothing is needed: what fires is sent at once as it was, and its end too.
-#[test]
-fn after_a_restart_what_fires_is_sent_at_once_and_so_is_its_end() {
-    let spec = || EngineSpec {
+/// An engine without a route, that forwards with these labels.
+fn engine_spec(external_labels: Labels) -> EngineSpec {
+    EngineSpec {
         route: RouteSpec::default(),
         receivers: Vec::new(),
         origins: BTreeMap::new(),
         rollbacks: Vec::new(),
         alertmanagers: spec(&["am"], 15),
         compat: Compat::Default,
-        external_labels: Labels::empty(),
+        external_labels,
         external_url: String::new(),
-    };
-    let mut engine = Engine::restore(spec(), EngineRows::default());
+    }
+}
+
+/// Nothing of it is kept over a restart, and nothing is needed: what fires is sent at once as it was, and its end too.
+#[test]
+fn after_a_restart_what_fires_is_sent_at_once_and_so_is_its_end() {
+    let mut engine = Engine::restore(engine_spec(Labels::empty()), EngineRows::default());
     let mut tell = |second: i64, event: Event| {
         let mut sent = Vec::new();
         for effect in engine.handle(at(second), event).after_commit {
@@ -271,17 +275,8 @@ fn after_a_restart_what_fires_is_sent_at_once_and_so_is_its_end() {
 
 #[test]
 fn without_a_route_alerts_are_forwarded_with_external_labels() {
-    let spec = EngineSpec {
-        route: RouteSpec::default(),
-        receivers: Vec::new(),
-        origins: BTreeMap::new(),
-        rollbacks: Vec::new(),
-        alertmanagers: spec(&["am"], 15),
-        compat: Compat::Default,
-        external_labels: Labels::from_pairs([("n", "not this"), ("cluster", "enova")]),
-        external_url: String::new(),
-    };
-    let mut engine = Engine::restore(spec, EngineRows::default());
+    let labels = Labels::from_pairs([("n", "not this"), ("cluster", "enova")]);
+    let mut engine = Engine::restore(engine_spec(labels), EngineRows::default());
     let change = |alert: Alert, transition| InstanceChange {
         rule: RuleId::new("r"),
         labels: alert.labels.clone(),

@@ -69,19 +69,8 @@ fn render(receiver: &Receiver, note: &Notification, handle: Option<&Handle>) -> 
     let before = handle.map(|_| &before);
     let delivery = DeliveryId::new("d_01JX2R8K3M");
     let external_url = "https://atalaya.enova.example";
-    receiver
-        .render(
-            note,
-            &RenderContext {
-                delivery: &delivery,
-                handle,
-                before,
-                is_left_behind: false,
-                external_url,
-                now: stories::now(),
-            },
-        )
-        .request
+    let context = RenderContext { handle, before, external_url, ..RenderContext::first(&delivery, stories::now()) };
+    receiver.render(note, &context).request
 }
 
 /// A request as JSON, with secrets by name.
@@ -264,6 +253,29 @@ fn what_leaves_from_memory_says_so() {
     }
 }
 
+/// What a message was, is edited, and rings nobody: its thread says that it left from memory.
+#[test]
+fn the_thread_says_that_it_left_from_memory() {
+    let [slack, ..] = receivers();
+    let handle = Handle::Slack { channel: "C0123".into(), ts: "1764000000.000100".into() };
+    let thread = |request: Request| match request {
+        Request::Slack(request) => request.thread.map(|thread| thread.content.text.unwrap()),
+        Request::Http(_) => None,
+    };
+    let mut count = 0;
+    for (name, note, _) in stories::all() {
+        let plain = render(&slack, &note, Some(&handle));
+        let told = plain.clone().sent_from_memory(IntegrationKind::Slack);
+        let (Some(before), Some(after)) = (thread(plain), thread(told)) else { continue };
+        assert!(
+            after.starts_with(&before) && after[before.len()..].starts_with("\n⚠️ Sent from memory"),
+            "{name}: {after}"
+        );
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
 #[test]
 fn what_does_not_fit_is_counted() {
     let note = stories::storm(60, "short");
@@ -298,17 +310,7 @@ fn a_repeat_is_recognisable() {
     for receiver in receivers() {
         for (name, note, _) in stories::all() {
             let delivery = DeliveryId::new("d_01JX2R8K3M");
-            let at = |now: Timestamp| {
-                let context = RenderContext {
-                    delivery: &delivery,
-                    handle: None,
-                    before: None,
-                    is_left_behind: false,
-                    external_url: "",
-                    now,
-                };
-                view(&receiver.render(&note, &context).request)
-            };
+            let at = |now: Timestamp| view(&receiver.render(&note, &RenderContext::first(&delivery, now)).request);
             let (first, second) = (at(stories::now()), at(stories::now() + Duration::from_secs(90)));
             if receiver.kind() == IntegrationKind::Slack {
                 let delivery_of = |view: &Value| view["arguments"]["metadata"]["event_payload"]["delivery"].clone();
@@ -386,6 +388,9 @@ fn slack_refuses_in_words() {
         check(code, "rejected");
     }
     for code in ["account_inactive", "missing_scope", "msg_too_long", "invalid_blocks", "no_text"] {
+        check(code, "rejected");
+    }
+    for code in ["restricted_action_thread_locked", "restricted_action_read_only_channel", "cannot_reply_to_message"] {
         check(code, "rejected");
     }
     for code in ["message_not_found", "cant_update_message", "edit_window_closed"] {

@@ -1,6 +1,9 @@
 //! Rules in virtual time: what they record, what they tell of alerts, their limits, what is asked of remote sources, and
 //! what a reload keeps.
 
+#[path = "support/chance.rs"]
+mod chance;
+
 mod rules {
     pub(crate) mod world;
 

@@ -9,6 +9,8 @@
 //! A failure prints its seed; `ATALAYA_SEED=7 cargo test --test simulation` plays that one alone, and `ATALAYA_SEEDS=5000`
 //! plays more of them.
 
+#[path = "support/chance.rs"]
+mod chance;
 #[path = "simulation/dice.rs"]
 mod dice;
 #[expect(clippy::unwrap_used, reason = "part of a test")]
@@ -33,6 +35,7 @@ use atalaya::model::{
 use atalaya::receiver::{Handle, Reply};
 use atalaya::rule::{InstanceRow, InstanceState, Transition};
 
+use chance::play_seeds;
 use dice::Dice;
 use journal::Journal;
 use receivers::{Flight, Receivers, Told, content, place, wants_resolved};
@@ -91,7 +94,8 @@ struct Simulation {
     told: BTreeMap<DeliveryId, Told>,
     /// The claims of each episode that is not over.
     claims: BTreeMap<Labels, BTreeSet<RollbackId>>,
-    /// When an alert last fired that asks for a rollback, by what is to be rolled back, as far as the disk knows.
+    /// When an alert last fired that asks for a rollback, by what is to be rolled back; after a start, as far as the disk
+    /// knows.
     asked_at: BTreeMap<Labels, Timestamp>,
     /// The deliveries that tell of a notice that it is over, and those of them that were given up, by where.
     endings: BTreeSet<DeliveryId>,
@@ -379,8 +383,7 @@ impl Simulation {
         self.tick_at = self.now + TICK;
         self.reading = None;
         self.firing = self.journal.firing();
-        let asking = self.asking();
-        self.asked_at.retain(|key, _| asking.contains(key));
+        self.asked_at = self.journal.quiet_since();
         self.engine = Engine::restore(self.spec().clone(), self.journal.engine());
         self.step(Event::Started { firing: self.firing.values().cloned().collect() });
     }
@@ -586,17 +589,5 @@ fn play(seed: u64) {
 
 #[test]
 fn keeps_its_promises() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seeds = match number("ATALAYA_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("ATALAYA_SEEDS").unwrap_or(SEEDS),
-    };
-    let mut failed = Vec::new();
-    for seed in seeds {
-        if std::panic::catch_unwind(|| play(seed)).is_err() {
-            println!("seed {seed} failed: play it again with ATALAYA_SEED={seed}");
-            failed.push(seed);
-        }
-    }
-    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
+    play_seeds(SEEDS, play);
 }

@@ -366,12 +366,8 @@ fn slack_request_after(
         rollbacks: Vec::new(),
     });
     let delivery = DeliveryId::new("d_1");
-    slack
-        .render(
-            &note,
-            &RenderContext { delivery: &delivery, handle, before, is_left_behind: false, external_url: "", now: now() },
-        )
-        .request
+    let context = RenderContext { handle, before, ..RenderContext::first(&delivery, now()) };
+    slack.render(&note, &context).request
 }
 
 async fn send_slack(request: Request) -> Reply {
@@ -388,24 +384,36 @@ async fn slack_answers<R: IntoResponse>(answer: impl Fn(&Asked) -> R + Clone + S
 #[tokio::test]
 async fn an_update_that_the_channel_did_not_hear_of_is_not_done() {
     let handle = Handle::Slack { channel: "C1".into(), ts: "1.2".into() };
-    let check = async |status: u16, retry_after: &'static str, body: &'static str, is_done: bool| {
-        let server = Server::start(move |asked: &Asked| {
-            let is_thread = String::from_utf8_lossy(&asked.body).contains("thread_ts");
-            let (status, body) =
-                if is_thread { (status, body) } else { (200, r#"{"ok":true,"channel":"C1","ts":"1.2"}"#) };
-            (StatusCode::from_u16(status).unwrap(), [("retry-after", retry_after)], body)
-        })
-        .await;
-        let request = slack_request_after(&server.url("/api"), Some(&handle), None, PATIENT);
-        let reply = send_slack(request).await;
-        assert_eq!(matches!(reply, Reply::SlackDone { .. }), is_done, "{status} {body}: {reply:?}");
-    };
-    check(200, "0", r#"{"ok":true,"channel":"C1","ts":"1.3"}"#, true).await;
-    check(503, "0", "busy", false).await;
-    check(429, "0", r#"{"ok":false,"error":"ratelimited"}"#, false).await;
-    check(429, "3600", r#"{"ok":false,"error":"ratelimited"}"#, false).await;
+    let check =
+        async |status: u16, retry_after: Option<&'static str>, body: &'static str, is_done: bool, posts: usize| {
+            let server = Server::start(move |asked: &Asked| {
+                let is_thread = String::from_utf8_lossy(&asked.body).contains("thread_ts");
+                let (status, body) =
+                    if is_thread { (status, body) } else { (200, r#"{"ok":true,"channel":"C1","ts":"1.2"}"#) };
+                (StatusCode::from_u16(status).unwrap(), retry_after.map(|after| [("retry-after", after)]), body)
+            })
+            .await;
+            let request = slack_request_after(&server.url("/api"), Some(&handle), None, PATIENT);
+            let reply = send_slack(request).await;
+            assert_eq!(matches!(reply, Reply::SlackDone { .. }), is_done, "{status} {body}: {reply:?}");
+            let asked = server.asked.lock().unwrap();
+            let is_post = |asked: &&Asked| asked.uri.path().ends_with("/chat.postMessage");
+            assert_eq!(asked.iter().filter(is_post).count(), posts, "{status} {body}");
+        };
+    check(200, None, r#"{"ok":true,"channel":"C1","ts":"1.3"}"#, true, 1).await;
+    // Once more at once where Slack says so; all else is left to the next attempt.
+    check(503, Some("0"), "busy", false, 2).await;
+    check(503, None, "busy", false, 1).await;
+    check(429, Some("0"), r#"{"ok":false,"error":"ratelimited"}"#, false, 2).await;
+    check(429, Some("3600"), r#"{"ok":false,"error":"ratelimited"}"#, false, 1).await;
+    check(429, None, r#"{"ok":false,"error":"ratelimited"}"#, false, 1).await;
+    check(200, None, r#"{"ok":false,"error":"internal_error"}"#, false, 1).await;
+    check(200, None, "<html>", false, 1).await;
     // What will never work is no reason to try all of it for ever.
-    check(200, "0", r#"{"ok":false,"error":"restricted_action"}"#, true).await;
+    for code in ["restricted_action", "restricted_action_thread_locked", "cannot_reply_to_message"] {
+        check(200, None, format!(r#"{{"ok":false,"error":"{code}"}}"#).leak(), true, 1).await;
+    }
+    check(404, None, "no", true, 1).await;
 }
 
 #[tokio::test]

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::model::{ClientName, Labels};
+use crate::model::{ClientName, Labels, did_you_mean};
 use crate::source::{
     ADDRESS, Discovery, DnsDiscovery, DnsRecord, FileDiscovery, FilePatternError, HttpDiscovery, TargetGroup,
     address_trouble,
 };
 use crate::transport::HttpOptions;
 
-use super::hint::did_you_mean;
 use super::http::{client, http_settings};
 use super::place::{Sheet, Spanned};
 use super::raw::{RawDnsDiscovery, RawFileDiscovery, RawHttpDiscovery, RawScrapeConfig, RawStaticConfig};

@@ -1,6 +1,7 @@
 //! Mistakes in our words: what is wrong, and what to do about it.
 
-use super::hint::nearest;
+use crate::model::nearest;
+
 use super::place::Spot;
 use super::raw::{self, Known};
 use super::tree::{Tree, Value};
@@ -26,11 +27,12 @@ pub(super) fn unknown_setting(name: &str, known: &Known) -> (String, Option<Stri
     }
     let elsewhere = ELSEWHERE.iter().find(|(names, _)| names.contains(&name)).map(|(_, hint)| *hint);
     let meant = meant(name).filter(|_| elsewhere.is_none());
-    let hint = match (meant, raw::KNOWN.iter().find(|known| known.settings.contains(&name))) {
-        _ if elsewhere.is_some() => elsewhere.unwrap_or_default().to_owned(),
-        (Some(meant), _) => format!("did you mean `{meant}`?"),
-        (None, Some(home)) => format!("`{name}` belongs {}", home.place),
-        (None, None) => {
+    let home = raw::KNOWN.iter().find(|known| known.settings.contains(&name));
+    let hint = match (elsewhere, meant, home) {
+        (Some(hint), _, _) => hint.to_owned(),
+        (None, Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, None, Some(home)) => format!("`{name}` belongs {}", home.place),
+        (None, None, None) => {
             let names: Vec<String> = known.settings.iter().map(|name| format!("`{name}`")).collect();
             format!("settings here: {}", names.join(", "))
         }
@@ -137,16 +139,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
         ],
         "native histograms are not read; remove it, and classic ones are",
     ),
-    (&["scrape_protocols", "fallback_scrape_protocol"], "the text format and OpenMetrics are told apart: remove it"),
-    (
-        &["metric_name_validation_scheme", "metric_name_escaping_scheme"],
-        "every UTF-8 name is taken, as Prometheus does unless told: remove it",
-    ),
     (&["partial_response_strategy"], "it is Thanos's, and every answer is whole here: remove it"),
-    (
-        &["service_key", "service_key_file"],
-        "use `routing_key`, of an integration of the kind Events API v2; it can be in the same service",
-    ),
     (
         &["inhibit_rules", "time_intervals", "mute_time_intervals", "active_time_intervals"],
         "an Alertmanager does this: name it in `alerting`, and alerts are sent on to it",
@@ -174,8 +167,8 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "`oauth2` asks for a token with `client_id` and `client_secret`; with `authorization` a token is read from a file",
     ),
     (&["slack_app_url"], "write `app_url` in `slack_configs`"),
-    (&["app_token", "slack_app_token"], "use `bot_token` in `slack_configs`"),
-    (&["app_token_file", "slack_app_token_file"], "use `bot_token_file` in `slack_configs`"),
+    (&["slack_app_token"], "use `bot_token` in `slack_configs`"),
+    (&["slack_app_token_file"], "use `bot_token_file` in `slack_configs`"),
 ];
 
 /// Receivers of other kinds, by how their settings begin.
@@ -243,5 +236,9 @@ mod tests {
         let all = raw::KNOWN.iter().flat_map(|known| known.not_yet);
         let silent: BTreeSet<_> = all.filter(|name| instead_of(name).is_none()).collect();
         assert!(silent.is_empty(), "{silent:?}");
+        let is_refused = |name: &str| raw::KNOWN.iter().any(|known| known.not_yet.contains(&name));
+        let idle: BTreeSet<_> =
+            INSTEAD.iter().flat_map(|(names, _)| names.iter()).filter(|name| !is_refused(name)).collect();
+        assert!(idle.is_empty(), "nobody is refused these: {idle:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! PromQL and templates in a file: what is wrong with one is shown where it stands.
 
 use crate::promql::{self, Expr, ValueType};
-use crate::template::{Template, TemplateError};
+use crate::template::{NO_TEMPLATE, Template, TemplateError};
 
 use super::place::Sheet;
 use super::raw::Text;
@@ -37,15 +37,13 @@ pub(super) fn kind_of(expr: &Expr) -> &'static str {
 pub(super) fn template(sheet: &mut Sheet, path: &str, text: &Text) -> Option<Template> {
     match Template::parse(&text.value) {
         Ok(template) => Some(template),
-        Err(error) => {
+        Err(mut error) => {
+            error.hint = error.hint.or_else(|| label_hint(&error.what));
             note_in_template(sheet, path, text, error);
             None
         }
     }
 }
-
-/// How it is told that there is no template of a name, which follows.
-pub(super) const NO_TEMPLATE: &str = "there is no template ";
 
 /// Whether a template of this name comes with Alertmanager.
 fn is_default(name: &str) -> bool {
@@ -69,9 +67,7 @@ pub(super) fn note_in_template(sheet: &mut Sheet, path: &str, text: &Text, error
 
 /// What a reader needs besides what is wrong.
 fn explain(sheet: &Sheet, error: TemplateError) -> TemplateError {
-    let Some(name) = error.what.strip_prefix(NO_TEMPLATE) else {
-        return TemplateError { hint: error.hint.or_else(|| label_hint(&error.what)), ..error };
-    };
+    let Some(name) = error.what.strip_prefix(NO_TEMPLATE) else { return error };
     if is_default(name.trim_matches('`')) {
         let what = format!("{name} is one of Alertmanager's default templates, which are not supported yet");
         return TemplateError {
@@ -88,7 +84,7 @@ fn explain(sheet: &Sheet, error: TemplateError) -> TemplateError {
     }
 }
 
-/// What was probably meant by somebody who looked for the number or a label of an alert in the wrong place.
+/// What was probably meant in the text of a rule by somebody who looked for the number or a label of an alert in the wrong place.
 fn label_hint(what: &str) -> Option<String> {
     let hint = match what {
         _ if what.starts_with("`value` takes") => {

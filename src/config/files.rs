@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::disk;
-use crate::model::{NameGlob, PathGlob, is_glob};
+use crate::model::{NameGlob, is_glob};
 
 /// How many files one pattern may mean.
 const FILES_MAX: usize = 10_000;
@@ -53,14 +53,15 @@ pub(super) fn plain(path: &Path) -> PathBuf {
 /// The files that a pattern means, from `directory`, as they would be written in its place: sorted, and none when there
 /// are none. What cannot be listed holds nothing, as with Go's `filepath.Glob`.
 pub(super) fn glob(pattern: &str, directory: &Path, files: Files<'_>) -> Result<Vec<String>, String> {
-    PathGlob::parse(pattern).map_err(|error| error.to_string())?;
     let (root, rest) = match pattern.strip_prefix('/') {
         Some(rest) => ("/", rest),
         None => ("", pattern),
     };
     let mut found = vec![root.to_owned()];
-    let mut pieces = rest.split('/').filter(|piece| !piece.is_empty()).peekable();
-    while let Some(piece) = pieces.next() {
+    let pieces = rest.split('/').filter(|piece| !piece.is_empty());
+    let pieces = pieces.map(|piece| NameGlob::parse(piece).map(|glob| (piece, glob))).collect::<Result<Vec<_>, _>>();
+    let mut pieces = pieces.map_err(|error| error.to_string())?.into_iter().peekable();
+    while let Some((piece, glob)) = pieces.next() {
         let is_last = pieces.peek().is_none();
         let mut next = Vec::new();
         for before in found {
@@ -80,7 +81,6 @@ pub(super) fn glob(pattern: &str, directory: &Path, files: Files<'_>) -> Result<
                 names => names.unwrap_or_default(),
             };
             names.sort();
-            let glob = NameGlob::parse(piece).map_err(|error| error.to_string())?;
             names.retain(|name| glob.is_match(name));
             next.extend(names.iter().map(|name| join(name)));
             next.truncate(FILES_MAX);
@@ -114,5 +114,10 @@ mod tests {
         check("rules/*/d.yaml", &["rules/sub/d.yaml"]);
         check("nowhere/*.yaml", &[]);
         check("/abs/*.yaml", &["/abs/e.yaml"]);
+        // Told wherever it stands, and although nothing is listed before it.
+        for pattern in ["rules/[", "nowhere/*/[", "[/*.yaml"] {
+            let told = glob(pattern, Path::new("etc"), files);
+            assert_eq!(told, Err("a `[` of the pattern is never closed by `]`".to_owned()), "{pattern}");
+        }
     }
 }

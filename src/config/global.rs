@@ -8,8 +8,7 @@ use crate::model::{Labels, format_duration};
 
 use super::place::Sheet;
 use super::raw::{RawGlobal, RawState, RawWeb, Text};
-use super::slack::is_hook;
-use super::value::{NOT_FILLED_IN, duration, http_url, labels, secret_url, set_duration};
+use super::value::{NOT_FILLED_IN, duration, http_url, is_hook_or_variable, labels, path_of, secret_url, set_duration};
 
 /// Slack's Web API.
 pub(super) const SLACK_API_URL: &str = "https://slack.com/api";
@@ -49,9 +48,9 @@ pub(super) fn global(sheet: &mut Sheet, raw: &RawGlobal) -> Global {
     let rule_query_offset = duration(sheet, "global.rule_query_offset", raw.rule_query_offset.as_ref());
     let external_labels = labels(sheet, "global.external_labels", raw.external_labels.as_ref(), |_| None);
     for pair in raw.external_labels.iter().flat_map(|pairs| &pairs.0).filter(|pair| names_variable(&pair.value.value)) {
-        let path = format!("global.external_labels.{}", pair.name.value);
-        sheet.note(&pair.value, &path, "`$NAME` stands for a variable in Prometheus").hint =
-            Some(NOT_FILLED_IN.to_owned());
+        sheet
+            .note(&pair.value, &path_of("global.external_labels", pair), "`$NAME` stands for a variable in Prometheus")
+            .hint = Some(NOT_FILLED_IN.to_owned());
     }
     let mut url = |setting: &str, text: Option<&Text>| {
         text.and_then(|text| http_url(sheet, &format!("global.{setting}"), text)).map(without_final_slash)
@@ -80,8 +79,7 @@ fn names_variable(text: &str) -> bool {
 /// The base URL of Slack's Web API, if that is what the setting holds: Alertmanager's setting of this name takes an
 /// incoming webhook.
 fn slack_api_url(sheet: &mut Sheet, path: &str, text: &Text) -> Option<String> {
-    let is_reference = text.value.contains("${");
-    if is_reference || is_hook(&text.value) {
+    if is_hook_or_variable(&text.value) {
         return None;
     }
     secret_url(sheet, path, text).map(without_final_slash)

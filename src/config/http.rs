@@ -5,13 +5,12 @@
 use super::place::Spanned;
 use reqwest::header::{HeaderName, HeaderValue};
 
-use crate::model::{ClientName, SecretName};
+use crate::model::{ClientName, SecretName, did_you_mean};
 use crate::transport::{
     Authentication, ClientCertificate, ConnectionOptions, HttpOptions, OAuth2Options, Part, Pem, ProxyOptions,
     SecretSource, TlsOptions, TlsVersion,
 };
 
-use super::hint::did_you_mean;
 use super::place::{Sheet, Spot};
 use super::raw::{
     Named, Pairs, RawAuthorization, RawBasicAuth, RawHttpConfig, RawHttpHeader, RawOAuth2, RawTlsConfig, Text,
@@ -484,6 +483,10 @@ fn proxy_url(sheet: &mut Sheet, path: &str, text: &Text, secrets: &mut SecretLis
         Ok(parsed) if parsed.scheme().starts_with("socks") => {
             sheet.note_unseen(text, &place, format!("proxies of `{}` are not supported yet", parsed.scheme())).hint =
                 Some("name a proxy that speaks HTTP, as in `http://proxy:3128`".to_owned());
+        }
+        // What stands where the scheme should be is somebody's name.
+        Ok(parsed) if parsed.cannot_be_a_base() && url.contains('@') => {
+            sheet.note_unseen(text, &place, "not a URL").hint = Some("write it as in `http://proxy:3128`".to_owned());
         }
         Ok(parsed) => {
             sheet.note_unseen(text, &place, format!("a proxy with `{}:` cannot be used", parsed.scheme())).hint =

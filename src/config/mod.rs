@@ -17,7 +17,6 @@ mod tree;
 mod secrecy;
 
 mod explain;
-mod hint;
 mod place;
 mod scalar;
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::model::{Patterns, Place, Problem};
 use crate::template::Library;
 
-use super::explain::{fill_in_hint, instead_of};
+use super::explain::{fill_in_hint, foreign, instead_of};
 use super::files::FILE_BYTES_MAX;
 use super::reader::{Read, Reader, field};
 use super::scalar;
@@ -146,14 +146,12 @@ impl Sheet {
         self.secrets = secrets_of(&tree);
         for fault in std::mem::take(&mut tree.faults) {
             let may_be_hook = !tree.is_whole && may_be_hook(self.line(fault.spot.line), &self.text);
-            // There, what YAML says is beside the point.
-            let fill_in = fill_in_hint(self.line(fault.spot.line)).filter(|_| !tree.is_whole);
             let is_secret = may_be_hook || self.is_below_secret(fault.spot.line);
             let problem = match is_secret {
                 true => self.note_unseen(fault.spot, "", fault.what),
                 false => self.note(fault.spot, "", fault.what),
             };
-            problem.hint = fill_in.or(fault.hint);
+            problem.hint = fault.hint;
         }
         tree
     }
@@ -190,6 +188,13 @@ impl Sheet {
         let own = indent(self.line(number));
         let mut above = (1..number).rev().map(|number| self.line(number)).filter(|line| !line.trim().is_empty());
         above.find(|line| indent(line) < own).is_some_and(holds_secret)
+    }
+
+    /// Whether the text is something else than we read, which is noted.
+    pub(super) fn is_foreign(&mut self, tree: &Tree) -> bool {
+        let Some((spot, what, hint)) = foreign(tree) else { return false };
+        self.note_name(spot, "", what).hint = Some(hint);
+        true
     }
 
     /// Reads what the text holds; what hinders that is noted. Only a text that is not YAML gives nothing.
@@ -299,9 +304,13 @@ impl Sheet {
     /// What is wrong, from top to bottom.
     pub(super) fn take_problems(&mut self) -> Vec<Problem> {
         let mut problems = std::mem::take(&mut self.problems);
+        // Many problems may stand on one long line, which is looked through once.
+        let mut fill_ins = BTreeMap::new();
         for problem in &mut problems {
-            let fill_in = problem.place.line.and_then(|number| fill_in_hint(self.line(number)));
-            problem.hint = fill_in.or_else(|| problem.hint.take());
+            let Some(number) = problem.place.line else { continue };
+            let fill_in = fill_ins.entry(number).or_insert_with(|| fill_in_hint(self.line(number)));
+            // There, everything else is beside the point.
+            problem.hint = fill_in.clone().or_else(|| problem.hint.take());
         }
         problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
         let more = self.hushed.iter().filter(|problem| problem.path == MORE).count();

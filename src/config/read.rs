@@ -5,10 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::{IntegrationKind, is_glob};
-use crate::template::{Library, LibraryError, TemplateError};
+use crate::template::{Library, LibraryError, NO_TEMPLATE, TemplateError};
 
-use super::explain::foreign;
-use super::expression::NO_TEMPLATE;
 use super::files::{Files, glob, plain};
 use super::place::{Sheet, Spot};
 use super::raw::{RawMain, RawRuleFile, RawScrapeFile, Text};
@@ -112,8 +110,7 @@ impl RawConfig {
 
     fn of_main(path: &Path, sheet: Sheet, tree: &Tree, files: Files<'_>) -> Self {
         let mut raw = Self::empty(path, sheet);
-        if let Some((spot, what, hint)) = foreign(tree) {
-            raw.sheet.note_name(spot, "", what).hint = Some(hint);
+        if raw.sheet.is_foreign(tree) {
             return raw;
         }
         raw.main = raw.sheet.fill(tree);
@@ -258,7 +255,8 @@ impl RawConfig {
     fn read_templates(&mut self, names: &[Text], files: Files<'_>) {
         let mut library = Library::new();
         let before = self.sheet.count();
-        let (_, read) = self.read_each("templates", names, files);
+        let (listed, read) = self.read_each("templates", names, files);
+        self.sheet.templates_nowhere = listed.iter().rfind(|it| it.files == 0).map(|it| it.name.value.clone());
         let lacks_templates = self.sheet.count() > before;
         let mut sheets: Vec<(String, Sheet)> = Vec::new();
         for ReadFile { path, text, .. } in read {
@@ -293,10 +291,6 @@ impl RawConfig {
                 pattern if is_pattern => glob(pattern, &self.directory, files),
                 plain => Ok(vec![plain.to_owned()]),
             };
-            let is_nowhere = meant.as_ref().map_or(true, Vec::is_empty);
-            if is_nowhere && list == "templates" {
-                self.sheet.templates_nowhere = Some(name.value.clone());
-            }
             let meant = match meant {
                 Ok(meant) => meant,
                 Err(what) => {
@@ -340,13 +334,7 @@ impl RawRules {
 
     /// The rule file on a sheet.
     pub(super) fn new(name: &str, path: &Path, mut sheet: Sheet, tree: &Tree) -> Self {
-        let file = match foreign(tree) {
-            Some((spot, what, hint)) => {
-                sheet.note_name(spot, "", what).hint = Some(hint);
-                None
-            }
-            None => sheet.fill(tree),
-        };
+        let file = if sheet.is_foreign(tree) { None } else { sheet.fill(tree) };
         Self { name: name.to_owned(), path: path.to_owned(), sheet, file }
     }
 }

@@ -17,8 +17,7 @@ use super::place::{Sheet, Spanned, Spot};
 use super::raw::{RawGlobal, RawHttpConfig, RawReceiver, RawWebhook, Text};
 use super::rollback::rollback;
 use super::secret::{SecretList, Setting, source};
-use super::slack::is_hook;
-use super::value::{has_login, positive_duration, secret_url};
+use super::value::{has_login, is_hook_or_variable, positive_duration, secret_url};
 
 /// How long an attempt may take, unless an integration says otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -164,8 +163,7 @@ impl Builder<'_> {
 
     /// The incoming webhook of Slack that is for all, if there is one.
     fn global_hook(&mut self, sheet: &mut Sheet, raw: &RawGlobal) {
-        let is_hook = |text: &Text| text.value.contains("${") || is_hook(&text.value);
-        let inline = raw.slack_api_url.as_ref().filter(|text| is_hook(text));
+        let inline = raw.slack_api_url.as_ref().filter(|text| is_hook_or_variable(&text.value));
         if inline.is_none() && raw.slack_api_url_file.is_none() {
             return;
         }

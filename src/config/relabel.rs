@@ -1,8 +1,7 @@
 //! Relabel rules: `relabel_configs`, `metric_relabel_configs`, `alert_relabel_configs`.
 
-use crate::model::{RelabelAction, RelabelError, RelabelRule, RelabelSpec};
+use crate::model::{RelabelAction, RelabelError, RelabelRule, RelabelSpec, did_you_mean};
 
-use super::hint::did_you_mean;
 use super::place::{Sheet, Spanned};
 use super::raw::{RawRelabel, Text};
 

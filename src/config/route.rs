@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::dispatch::{GroupBy, RouteSpec};
-use crate::model::{MatchOp, Matcher, ReceiverName};
+use crate::model::{MatchOp, Matcher, ReceiverName, did_you_mean};
 
-use super::hint::did_you_mean;
 use super::place::{Sheet, Spanned};
 use super::raw::{Pairs, RawRoute, Text};
 use super::value::{duration, label_name_trouble, path_of, positive_duration};

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::{PathGlob, SourceName};
+use crate::model::{PathGlob, SourceName, did_you_mean};
 use crate::rule::{OnUnknown, RuleGroup};
 
 use super::files::plain;
-use super::hint::did_you_mean;
 use super::place::{Sheet, Spanned};
 use super::raw::{RawRuleOptions, Text};
 use super::source::{EMBEDDED, Sources};

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::evaluator::{IntakeOptions, PageFormat};
-use crate::model::{ClientName, format_duration, parse_bytes};
+use crate::model::{ClientName, did_you_mean, format_duration, parse_bytes};
 use crate::source::{Ask, BODY_MAX, ScrapeJob, ScrapeProtocol, accept};
 use crate::transport::HttpOptions;
 
 use super::discovery::discoveries;
 use super::global::Global;
-use super::hint::did_you_mean;
 use super::http::{client, http_settings};
 use super::place::{Sheet, Spanned};
 use super::raw::{RawGlobal, RawScrapeConfig, Text};

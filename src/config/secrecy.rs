@@ -5,17 +5,18 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::hint::nearest;
+use crate::model::nearest;
+
 use super::raw;
 use super::tree::{Child, Tree, Value};
+use super::value::may_have_login;
 
 /// Settings that hold secrets, besides those whose names end like one. Where a name could be of either kind, it is one.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 9] = [
     "key",
     "slack_api_url",
     "api_url",
     "app_url",
-    "webhook_url",
     "http_headers",
     "headers",
     "values",
@@ -23,15 +24,17 @@ const NAMES: [&str; 10] = [
     "proxy_connect_header",
 ];
 /// How the names of secrets end.
-const ENDS: [&str; 10] = [
+const ENDS: [&str; 12] = [
     "password",
     "secret",
     "token",
+    "token_id",
     "credentials",
     "api_key",
     "access_key",
     "secret_key",
     "user_key",
+    "webhook_url",
     "routing_key",
     "service_key",
 ];
@@ -41,15 +44,15 @@ const MEANT: [&str; 8] =
 /// What secrets look like by themselves.
 const LOOKS: [&str; 6] = ["whsec_", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/", "PRIVATE KEY"];
 
-/// What calls things whose URLs are secrets, under whatever names they are written there.
-const HOOKS: [&str; 3] = ["receivers", "webhook_configs", "rollback_configs"];
+/// Where a URL is as good as a password: the lists of integrations that are called by nothing else.
+pub(super) const URL_HOOKS: [&str; 2] = ["webhook_configs", "rollback_configs"];
 
 /// The bytes of a file that stand for secrets, however they are written: in a block, in braces, over several lines, at
 /// the mark that an alias refers to. Names of variables are none. They are in order, and none overlaps another.
 pub(super) fn secrets_of(tree: &Tree) -> Vec<Range<usize>> {
-    let mut seeker = Seeker { names: BTreeMap::new(), found: Vec::new() };
+    let mut seeker = Seeker { meant: BTreeMap::new(), known: BTreeMap::new(), found: Vec::new() };
     if let Some(root) = &tree.root {
-        // A rule file holds none.
+        // Names in a rule file are free, so only what means a secret counts.
         seeker.walk(root, false, false, !tree.has("groups"));
     }
     seeker.found.sort_by_key(|bytes| (bytes.start, bytes.end));
@@ -76,8 +79,10 @@ fn is_known(name: &str) -> bool {
 }
 
 struct Seeker<'t> {
-    /// Of names that were looked at, whether they mean a secret, and whether they are those of settings.
-    names: BTreeMap<&'t str, (bool, bool)>,
+    /// Of names that were looked at, whether they mean a secret.
+    meant: BTreeMap<&'t str, bool>,
+    /// Of those that should be names of settings, whether they are.
+    known: BTreeMap<&'t str, bool>,
     found: Vec<Range<usize>>,
 }
 
@@ -89,7 +94,8 @@ impl<'t> Seeker<'t> {
             Value::Null => {}
             Value::Scalar { text, .. } => {
                 let is_address = is_hook && text.contains("://");
-                if (is_secret || is_address) && !text.is_empty() && !text.starts_with("${") {
+                let is_written_out = (is_secret || is_address) && !text.is_empty() && !text.starts_with("${");
+                if is_written_out || may_have_login(text) {
                     self.found.push(child.node.spot.bytes());
                 }
             }
@@ -98,16 +104,14 @@ impl<'t> Seeker<'t> {
                 for entry in entries {
                     let name = entry.name.value.as_str();
                     let is_url = is_hook && name == "url";
+                    let means = *self.meant.entry(name).or_insert_with(|| means_secret(name));
                     // Nobody knows what a name that is not known stands for.
-                    let (means, is_known) =
-                        *self.names.entry(name).or_insert_with(|| (means_secret(name), is_known(name)));
-                    let is_secret = is_secret || means || is_url || is_settings && !is_known;
-                    let is_hook = is_hook || HOOKS.contains(&name);
+                    let is_unknown = is_settings && !*self.known.entry(name).or_insert_with(|| is_known(name));
+                    let is_secret = is_secret || means || is_url || is_unknown;
+                    // Every URL of a receiver may be one, under whatever name it is written there.
+                    let is_hook = is_hook || name == "receivers" || URL_HOOKS.contains(&name);
                     // A value that was glued to its name, or has lost its colon.
-                    if is_settings
-                        && !is_known
-                        && let Some(at) = name.find(|c: char| !c.is_alphanumeric() && c != '_')
-                    {
+                    if is_unknown && let Some(at) = name.find(|c: char| !c.is_alphanumeric() && c != '_') {
                         let bytes = entry.name.defined.bytes();
                         self.found.push((bytes.start + at + 1).min(bytes.end)..bytes.end);
                     }
@@ -138,8 +142,7 @@ pub(super) fn means_secret(name: &str) -> bool {
 pub(super) fn holds_secret(line: &str) -> bool {
     let set_here = |(colon, _): (usize, &str)| {
         let before = line[..colon].trim_end().trim_end_matches(['"', '\'']);
-        let start = before.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-        let start = (start..=before.len()).find(|at| before.is_char_boundary(*at)).unwrap_or(before.len());
+        let start = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_').len();
         let value = line[colon + 1..].trim_start().trim_start_matches(['"', '\'']);
         is_secret(&before[start..]) && !value.is_empty() && !value.starts_with("${")
     };
@@ -187,6 +190,10 @@ mod tests {
         check("    bot_token: '${SLACK_BOT_TOKEN}'", false);
         check("    bot_token_file: /run/secrets/token", false);
         check("    secret:", false);
+        check("  mattermost_webhook_url: https://mattermost.example.com/hooks/hunter2", true);
+        check("  rocketchat_token_id: hunter2", true);
+        check("  rocketchat_token_id_file: /run/secrets/id", false);
+        check("  mattermost_webhook_url_file: /run/secrets/url", false);
         check("    expr: sum by (token) (up)", false);
         check("    url: https://example.com/a@b", false);
         check("  - {api_url: 'https://hooks.slack.com/workflows/T0/hunter2', timeout: 0s}", true);

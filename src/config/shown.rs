@@ -5,15 +5,12 @@
 
 use std::fmt::Write as _;
 
-use super::secrecy::is_secret;
+use super::secrecy::{URL_HOOKS, is_secret};
 use super::tree::{Child, Value, grow};
 use super::value::has_login;
 
 /// What stands for a secret.
 const HIDDEN: &str = "<secret>";
-
-/// Where a URL is as good as a password: the lists of integrations that are called by nothing else.
-const SECRET_URLS: [&str; 2] = ["webhook_configs", "rollback_configs"];
 
 /// The text of a configuration in YAML, with nothing secret in it. What is no YAML is not shown at all.
 pub fn shown(text: &str) -> String {
@@ -34,7 +31,7 @@ fn write_block(out: &mut String, child: &Child, depth: usize, has_secret_urls: b
             for entry in entries {
                 let name = entry.name.value.as_str();
                 let _ = write!(out, "{indent}{}:", word(name));
-                let has_secret_urls = has_secret_urls || SECRET_URLS.contains(&name);
+                let has_secret_urls = has_secret_urls || URL_HOOKS.contains(&name);
                 let is_hidden = is_secret(name) || (has_secret_urls && name == "url");
                 if is_hidden && holds_something(&entry.value) && !is_variable(&entry.value) {
                     let _ = writeln!(out, " {HIDDEN}");
@@ -87,15 +84,14 @@ fn is_variable(child: &Child) -> bool {
 /// A text, and if it is a URL with a user in it, without that.
 fn without_user(text: &str) -> String {
     let is_open = url::Url::parse(text).is_ok_and(|url| has_login(&url));
-    match text.split_once("://") {
-        Some((scheme, rest)) => {
-            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-            match authority.rsplit_once('@') {
-                Some((user, _)) => format!("{scheme}://{HIDDEN}{}", &rest[user.len()..]),
-                None => text.to_owned(),
-            }
-        }
-        // A URL can do without its slashes.
+    let hidden = text.split_once("://").and_then(|(scheme, rest)| {
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let (user, _) = authority.rsplit_once('@')?;
+        Some(format!("{scheme}://{HIDDEN}{}", &rest[user.len()..]))
+    });
+    match hidden {
+        Some(rest) => rest,
+        // A URL can do without its slashes, and with more of them.
         None if is_open => HIDDEN.to_owned(),
         None => text.to_owned(),
     }
@@ -129,7 +125,9 @@ mod tests {
     #[test]
     fn nothing_secret_is_shown() {
         let text = r#"
-global: {scrape_interval: 15s, slack_api_url: "https://hooks/hunter2", external_labels: {}}
+global: {scrape_interval: 15s, slack_api_url: "https://hooks/hunter2", external_labels: {},
+  mattermost_webhook_url: https://mattermost.example.com/hooks/hunter2, rocketchat_token_id: hunter2,
+  rocketchat_token_id_file: some/file}
 shared: &shared {password: "\x68unter2", username: me}
 scrape_configs:
 - job_name: j
@@ -153,6 +151,9 @@ source: {apis: [{name: a, url: http://prometheus}]}
   scrape_interval: 15s
   slack_api_url: <secret>
   external_labels: {}
+  mattermost_webhook_url: <secret>
+  rocketchat_token_id: <secret>
+  rocketchat_token_id_file: some/file
 shared:
   password: <secret>
   username: me
@@ -202,5 +203,19 @@ source:
         assert_eq!(shown(text), expected);
         assert_eq!(shown(&shown(text)), expected, "it is YAML, and shows itself");
         assert_eq!(shown("a: [hunter2"), "");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_user() {
+        let check = |url: &str, want: &str| assert_eq!(without_user(url), want, "{url}");
+        check("http://me:hunter2@proxy:3128/x@y", "http://<secret>@proxy:3128/x@y");
+        check("http://hunter2@proxy", "http://<secret>@proxy");
+        check("http:///me:hunter2@proxy", HIDDEN);
+        check("http:////me:hunter2@proxy", HIDDEN);
+        check("http:me:hunter2@proxy", HIDDEN);
+        check("http:\\\\me:hunter2@proxy", HIDDEN);
+        check("http://proxy:3128/x@y?z@w", "http://proxy:3128/x@y?z@w");
+        check("http:///proxy/x@y", "http:///proxy/x@y");
+        check("sre@example.com", "sre@example.com");
     }
 }

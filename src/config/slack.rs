@@ -1,7 +1,5 @@
 //! `slack_configs`: a bot's channel, or an incoming webhook.
 
-use url::Url;
-
 use crate::receiver::{Endpoint, Receiver, Slack, SlackAction, SlackConfirm, SlackField, SlackHook, SlackTexts};
 use crate::transport::SecretSource;
 
@@ -11,13 +9,7 @@ use super::raw::{RawSlack, RawSlackAction, Text};
 use super::receivers::Builder;
 use super::secret::{Setting, source};
 use super::templates::{needed, text};
-use super::value::secret_url;
-
-/// Whether a URL is that of an incoming webhook rather than the base of the Web API.
-pub(super) fn is_hook(url: &str) -> bool {
-    let path = Url::parse(url).map(|url| url.path().to_owned()).unwrap_or_default();
-    path.contains("/services/") || path.contains("/workflows/") || !path.trim_end_matches('/').ends_with("/api")
-}
+use super::value::{is_hook, secret_url};
 
 impl Builder<'_> {
     /// Checks an entry of `slack_configs`.
@@ -199,19 +191,4 @@ fn slack_action(sheet: &mut Sheet, path: &str, owner: Spot, raw: &RawSlackAction
         })
     });
     Some(SlackAction { text: label?, url: url?, style, confirm })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tells_webhooks_from_the_api() {
-        let check = |url: &str, want: bool| assert_eq!(is_hook(url), want, "{url}");
-        check("https://hooks.slack.com/services/T0/B0/x", true);
-        check("https://hooks.slack.com/workflows/T0/A0/1/x", true);
-        check("https://mattermost.example/hooks/abc", true);
-        check("https://slack.com/api", false);
-        check("http://127.0.0.1:9/slack/api/", false);
-    }
 }

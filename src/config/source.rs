@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use super::place::Spanned;
 
-use crate::model::{ClientName, SourceName};
+use crate::model::{ClientName, SourceName, did_you_mean};
 use crate::source::RemoteSpec;
 use crate::transport::HttpOptions;
 
-use super::hint::did_you_mean;
 use super::http::{client, http_settings};
 use super::place::Sheet;
 use super::raw::{RawApi, RawSource};

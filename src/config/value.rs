@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{Labels, METRIC_NAME, parse_duration};
+use crate::model::{Labels, METRIC_NAME, did_you_mean, parse_duration};
 
-use super::hint::did_you_mean;
 use super::place::Sheet;
 use super::raw::{Pair, Pairs, Text};
 
@@ -45,6 +44,10 @@ pub(super) fn set_duration(sheet: &mut Sheet, path: &str, text: Option<&Text>) -
 
 /// A URL that can be called.
 pub(super) fn http_url(sheet: &mut Sheet, path: &str, text: &Text) -> Option<String> {
+    // What stands before `@` may be a password, whatever is wrong with the rest.
+    if text.value.contains('@') {
+        return secret_url(sheet, path, text);
+    }
     let Some((what, hint)) = url_trouble(text) else { return Some(text.value.clone()) };
     sheet.note(text, path, what).hint = hint;
     None
@@ -73,6 +76,27 @@ pub(super) fn has_login(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
+/// Whether a text is a URL that holds a name or a password, or looks like one that has lost its scheme: `me:password@host`.
+pub(super) fn may_have_login(text: &str) -> bool {
+    let Some((before, _)) = text.rsplit_once('@') else { return false };
+    match Url::parse(text) {
+        Ok(url) if url.has_host() => has_login(&url),
+        // Sentences and expressions have colons too.
+        _ => before.contains(':') && !text.contains(char::is_whitespace),
+    }
+}
+
+/// Whether a URL is that of an incoming webhook of Slack rather than the base of the Web API.
+pub(super) fn is_hook(url: &str) -> bool {
+    let path = Url::parse(url).map(|url| url.path().to_owned()).unwrap_or_default();
+    path.contains("/services/") || path.contains("/workflows/") || !path.trim_end_matches('/').ends_with("/api")
+}
+
+/// The same where a variable may stand, which can be nothing else.
+pub(super) fn is_hook_or_variable(url: &str) -> bool {
+    url.contains("${") || is_hook(url)
+}
+
 /// Why a text is not a URL that can be called, and a hint.
 fn url_trouble(text: &Text) -> Option<(String, Option<String>)> {
     let (what, hint) = match Url::parse(&text.value) {
@@ -84,6 +108,8 @@ fn url_trouble(text: &Text) -> Option<(String, Option<String>)> {
         _ if text.value.contains("${") => {
             ("`${NAME}` can be used in secrets only, as the whole value".to_owned(), Some(NOT_FILLED_IN))
         }
+        // What stands where the scheme should be is somebody's name.
+        Ok(url) if url.cannot_be_a_base() && text.value.contains('@') => ("not a URL".to_owned(), Some(HTTP_ONLY)),
         Ok(url) => (format!("a URL with `{}:` cannot be called", url.scheme()), Some(HTTP_ONLY)),
         Err(url::ParseError::RelativeUrlWithoutBase) => ("not a URL".to_owned(), Some(HTTP_ONLY)),
         Err(error) => (format!("not a URL: {error}"), None),
@@ -143,5 +169,40 @@ pub(super) fn label_name_trouble(name: &str) -> Option<&'static str> {
         METRIC_NAME => Some("`__name__` names the metric and cannot be used here"),
         _ if name.contains(char::is_control) => Some("the name of a label has a line break or a control character"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_seen_without_its_scheme() {
+        let check = |text: &str, want: bool| assert_eq!(may_have_login(text), want, "{text}");
+        check("http://me:hunter2@prom:9090", true);
+        check("http:///hunter2@prom:9090", true);
+        check("me:hunter2@prom:9090", true);
+        check("me_2:hunter2@prom:9090/x", true);
+        check("me:/hunter2@prom", true);
+        check("http://me:hunter2@prom:99999", true);
+        check("http://prom:9090/x@y", false);
+        check("prom:9090", false);
+        check("sre@example.com", false);
+        check("job:up:sum @ start()", false);
+        check("write to: sre@example.com", false);
+    }
+
+    #[test]
+    fn tells_webhooks_from_the_api() {
+        let check = |url: &str, want: bool| {
+            assert_eq!(is_hook(url), want, "{url}");
+            assert_eq!(is_hook_or_variable(url), want, "{url}");
+        };
+        check("https://hooks.slack.com/services/T0/B0/x", true);
+        check("https://hooks.slack.com/workflows/T0/A0/1/x", true);
+        check("https://mattermost.example/hooks/abc", true);
+        check("https://slack.com/api", false);
+        check("http://127.0.0.1:9/slack/api/", false);
+        assert!(is_hook_or_variable("${SLACK_URL}/api"));
     }
 }

@@ -14,7 +14,7 @@ use crate::state::{RowKey, SqliteState, StateError};
 const NOTES_MAX: usize = 10_000;
 /// How long after an attempt that failed the next one is made: a disk in trouble is not hammered, and what is told waits
 /// for no further attempt.
-pub(super) const COMMIT_RETRY: Duration = Duration::from_secs(1);
+const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// From how many rows on it is looked whether some of them need not wait.
 const ROWS_LOOK: usize = 20_000;
 
@@ -171,6 +171,7 @@ mod tests {
         assert!(matches!(backlog.commit(Vec::new(), &mut state), Commit::Done { is_recovered: false }));
         assert_eq!(state.load().unwrap().instances, []);
     }
+
     /// A disk in trouble is tried once a second, however much there is to write; only who stops does not wait for that.
     #[test]
     fn a_disk_in_trouble_is_not_hammered() {

@@ -6,14 +6,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::config::{self, Config, Files, RawConfig};
+use crate::disk::Stamp;
 use crate::model::Problems;
 
 /// Where a configuration is, and what the command line says about it.
@@ -57,15 +56,6 @@ enum Held {
     Text([u8; 32]),
     /// A directory in which patterns are looked for; its names have this hash.
     Names([u8; 32]),
-}
-
-/// What a file looks like that is not read. One that is written again differs in one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    inode: (u64, u64),
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 impl ConfigFile {
@@ -137,11 +127,11 @@ impl Seen {
 
     /// Whether the same texts were read, whatever else is in the directories that were looked through.
     pub(super) fn has_same_texts(&self, other: &Self) -> bool {
-        let texts = |seen: &'_ Self| -> Vec<(PathBuf, Print)> {
-            let is_text = |(_, print): &(&PathBuf, &Print)| !matches!(print, Ok(Held::Names(_)));
-            seen.files.iter().filter(is_text).map(|(path, print)| (path.clone(), print.clone())).collect()
-        };
-        texts(self) == texts(other)
+        self.texts().eq(other.texts())
+    }
+
+    fn texts(&self) -> impl Iterator<Item = (&PathBuf, &Print)> {
+        self.files.iter().filter(|(_, print)| !matches!(print, Ok(Held::Names(_))))
     }
 
     /// Whether the secrets that are waited for are as they were.
@@ -175,17 +165,6 @@ impl Seen {
 fn stamps<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> BTreeMap<PathBuf, Result<Stamp, io::ErrorKind>> {
     let stamp = |path: &PathBuf| std::fs::metadata(path).map(|found| Stamp::of(&found)).map_err(|error| error.kind());
     paths.into_iter().map(|path| (path.clone(), stamp(path))).collect()
-}
-
-impl Stamp {
-    fn of(found: &Metadata) -> Self {
-        Self {
-            inode: (found.dev(), found.ino()),
-            length: found.len(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
-    }
 }
 
 fn print_of(result: &io::Result<String>) -> Print {

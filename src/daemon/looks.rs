@@ -33,7 +33,8 @@ pub(super) struct Looks {
     tried: Seen,
     /// What was there the last time.
     last: Seen,
-    /// How many looks in a row have seen something else than the one before.
+    /// How many looks and readings have seen something else than the one before, since the configuration was last tried or
+    /// was there as it had been tried. One that rests may be read half written, so a rest alone ends nothing.
     restless: u32,
     /// How many have seen files emptied.
     emptied: u32,

@@ -11,13 +11,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::evaluator::EvaluatorSpec;
 use crate::source::Scrapes;
 use crate::telemetry::{ResultLabel, Telemetry};
 use crate::transport::HttpClient;
 use crate::web::{Loaded, Refused, Status};
 
-use super::config_file::{ConfigFile, Loading};
+use super::config_file::{ConfigFile, Loading, Seen};
 use super::engine_loop::EngineReload;
 use super::evaluator_loop::{EvaluatorCommand, EvaluatorReload};
 use super::fixed::Fixed;
@@ -105,6 +106,8 @@ impl Reloader {
             interval
         };
         let (mut files_due, mut secrets_due) = (every(LOOK_EVERY), every(SECRETS_EVERY));
+        // The start has just looked at them.
+        secrets_due.reset();
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
@@ -160,7 +163,7 @@ impl Reloader {
         }
         match &missing {
             Some(missing) => {
-                tracing::error!(error = %missing, "what needs these fails until they are there again");
+                tracing::error!(error = %missing, "what needs these fails, or uses what it had, until they are there again");
             }
             None => tracing::info!("every secret and certificate can be used again"),
         }
@@ -223,13 +226,9 @@ impl Reloader {
         let file = self.file.as_ref().ok_or("this configuration comes from no file")?;
         let config = config.map_err(|problems| problems.to_string())?;
         self.fixed.check(&file.path, &config).map_err(|problems| problems.to_string())?;
-        let means = Means::new(&config, &self.http, &self.telemetry).map_err(|error| {
-            if let MeansError::Secrets(_) = error {
-                // It is tried again when what is missing has come.
-                self.looks.tried(seen.with_secrets(&secrets::files(&config)));
-            }
-            error.to_string()
-        })?;
+        let (http, telemetry) = (&self.http, &self.telemetry);
+        let means = with_secrets(&mut self.looks, seen, &config, || Means::new(&config, http, telemetry))
+            .map_err(|error| error.to_string())?;
         let loaded = loaded(&config, shown, self.clock.now());
         let (done, is_done) = oneshot::channel();
         let reload = EvaluatorReload {
@@ -252,6 +251,22 @@ impl Reloader {
     }
 }
 
+/// Makes what a configuration needs. Where a secret is missing, it is tried again when the file of one has changed since
+/// before they were read: one that comes while others are is noticed, too.
+fn with_secrets<T>(
+    looks: &mut Looks,
+    seen: Seen,
+    config: &Config,
+    make: impl FnOnce() -> Result<T, MeansError>,
+) -> Result<T, MeansError> {
+    let waiting = seen.with_secrets(&secrets::files(config));
+    make().inspect_err(|error| {
+        if let MeansError::Secrets(_) = error {
+            looks.tried(waiting);
+        }
+    })
+}
+
 /// Logs why changed files are not read yet.
 fn tell(next: &Next) {
     match next {
@@ -266,5 +281,33 @@ fn tell(next: &Next) {
         Next::TellRestless => {
             tracing::warn!("the files of the configuration keep changing: they are read when they rest");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::install_crypto_provider;
+
+    /// The secret is missing when it is looked for, and there before anybody could note that it is not.
+    #[test]
+    fn a_secret_that_comes_while_secrets_are_read_is_not_slept_through() {
+        install_crypto_provider();
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("atalaya.yaml");
+        let text = "route: {receiver: people}\n\
+                    receivers: [{name: people, pagerduty_configs: [{routing_key_file: key}]}]\n";
+        std::fs::write(&path, text).unwrap();
+        let Loading { config, seen, .. } = ConfigFile { path, compat: None }.load();
+        let (config, mut looks) = (config.unwrap(), Looks::default());
+        let http = HttpClient::new().unwrap();
+        let result = with_secrets(&mut looks, seen.clone(), &config, || {
+            let result = Means::new(&config, &http, &Telemetry::new());
+            std::fs::write(home.path().join("key"), "0123456789abcdef0123456789abcdef").unwrap();
+            result
+        });
+        assert!(matches!(result, Err(MeansError::Secrets(_))), "{result:?}");
+        let now = looks.last_tried().again();
+        assert!(now.has_same_files(&seen) && !now.has_same_secrets(looks.last_tried()));
     }
 }

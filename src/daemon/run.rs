@@ -140,7 +140,7 @@ impl Daemon {
             let rows = state.load()?;
             Ok::<_, StateError>((state, rows))
         });
-        let (state, rows) = opening.await.map_err(|_| DaemonError::Ended { part: "state file" })??;
+        let (state, rows) = opening.await.map_err(|_| DaemonError::Ended { part: "opening of the state file" })??;
         let runtime = Handle::current();
         let (evaluator_in, evaluator_out) = mpsc::channel(SCRAPES_WAITING_MAX);
         let (queries_in, queries_out) = mpsc::channel(QUERIES_WAITING_MAX);

@@ -10,9 +10,7 @@ use url::Url;
 use crate::config::Config;
 use crate::model::{IntegrationId, SecretName};
 use crate::receiver::{Endpoint, Receiver, Rollback, Webhook};
-use crate::transport::{
-    Authentication, ConnectionOptions, HttpClients, HttpOptions, Pem, SecretSource, Secrets, SigningKey,
-};
+use crate::transport::{Authentication, HttpClients, HttpOptions, Pem, SecretSource, Secrets, SigningKey};
 
 /// The secrets that cannot be used, each with the place where it was looked for, and never with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,12 +112,9 @@ pub(super) fn files(config: &Config) -> Vec<PathBuf> {
         SecretSource::File(path) => Some(path),
         SecretSource::Inline(_) | SecretSource::Env(_) => None,
     });
-    let pems = config.clients.iter().flat_map(|(_, options)| connections(options)).flat_map(|connection| {
-        let client = connection.tls.client.iter().flat_map(|client| [&client.certificate, &client.key]);
-        connection.tls.ca.iter().chain(client).filter_map(|pem| match pem {
-            Pem::File(path) => Some(path),
-            Pem::Inline(_) | Pem::Secret(_) => None,
-        })
+    let pems = config.clients.iter().flat_map(|(_, options)| pems(options)).filter_map(|pem| match pem {
+        Pem::File(path) => Some(path),
+        Pem::Inline(_) | Pem::Secret(_) => None,
     });
     secrets.chain(pems).cloned().collect()
 }
@@ -130,20 +125,18 @@ fn of_lines(options: &HttpOptions) -> impl Iterator<Item = &SecretName> {
         Some(Authentication::Basic { password, .. }) => password.as_ref(),
         _ => None,
     };
-    let pems = connections(options).flat_map(|connection| {
-        let client = connection.tls.client.iter().flat_map(|client| [&client.certificate, &client.key]);
-        connection.tls.ca.iter().chain(client).filter_map(|pem| match pem {
-            Pem::Secret(name) => Some(name),
-            Pem::Inline(_) | Pem::File(_) => None,
-        })
+    let pems = pems(options).filter_map(|pem| match pem {
+        Pem::Secret(name) => Some(name),
+        Pem::Inline(_) | Pem::File(_) => None,
     });
     password.into_iter().chain(pems)
 }
 
-fn connections(options: &HttpOptions) -> impl Iterator<Item = &ConnectionOptions> {
+/// The texts in PEM of all connections that a client makes.
+fn pems(options: &HttpOptions) -> impl Iterator<Item = &Pem> {
     let tokens = match &options.authentication {
         Some(Authentication::OAuth2(oauth2)) => Some(&oauth2.connection),
         _ => None,
     };
-    [&options.connection].into_iter().chain(tokens)
+    [&options.connection].into_iter().chain(tokens).flat_map(|connection| connection.tls.pems())
 }

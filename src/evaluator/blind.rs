@@ -141,7 +141,7 @@ impl Sight {
             on_unknown,
             all: self.trouble_of_all(scene),
             began: self.began(scene),
-            elsewhere: &self.outage,
+            elsewhere: Agreement::new(|_, _| ()),
             lost: Agreement::new(first),
             refused: Agreement::new(first),
             unfilled: Agreement::new(Unfilled::merge),
@@ -149,6 +149,9 @@ impl Sight {
         if on_unknown == OnUnknown::Keep {
             for (series, target, ignored) in self.lost_series(scene) {
                 blindness.lost.add(series, |name| contains(ignored, name), target);
+            }
+            for series in self.outage.lost() {
+                blindness.elsewhere.add(series, |_| false, series.get("instance"));
             }
             for (target, ignored) in self.refused_targets(scene) {
                 blindness.refused.add(&target.labels, |name| contains(ignored, name), &target.id);
@@ -290,18 +293,21 @@ impl Branch {
         self.way.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment))
     }
 
+    /// The step to the rule whose expression it is, and the moment that is evaluated where it begins.
+    fn last_hop(&self, scene: Scene<'_>) -> Option<(&Hop, Timestamp)> {
+        let (last, before) = self.way.split_last()?;
+        Some((last, before.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment))))
+    }
+
     /// Whether its rule wrote so far behind that nothing of it is found.
     fn is_unwritten(&self, scene: Scene<'_>) -> bool {
-        let Some((last, before)) = self.way.split_last() else { return false };
-        let moment = before.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment));
-        last.is_out_of_sight(scene.healths, moment)
+        self.last_hop(scene).is_some_and(|(hop, moment)| hop.is_out_of_sight(scene.healths, moment))
     }
 
     /// The rule whose expression it is, and the moment at which its series are read.
     fn writer<'a>(&self, scene: Scene<'a>) -> Option<(&'a Health, Timestamp)> {
-        let (last, before) = self.way.split_last()?;
-        let moment = before.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment));
-        Some((scene.healths.get(last.writer)?, last.latest.of(moment)))
+        let (hop, moment) = self.last_hop(scene)?;
+        Some((scene.healths.get(hop.writer)?, hop.latest.of(moment)))
     }
 }
 
@@ -313,7 +319,8 @@ pub(super) struct Blindness<'a> {
     all: Option<Trouble>,
     /// When a rule began whose series are read as of a moment before.
     began: Option<Timestamp>,
-    elsewhere: &'a Outage,
+    /// Instances that a remote source could not scrape.
+    elsewhere: Agreement<'a, &'a str>,
     lost: Agreement<'a, &'a TargetId>,
     refused: Agreement<'a, &'a TargetId>,
     unfilled: Agreement<'a, Unfilled<'a>>,
@@ -334,8 +341,8 @@ impl Blindness<'_> {
             if let Some(target) = self.refused.of(element).next() {
                 return Some(Trouble::Refused(target.clone()));
             }
-            if let Some(target) = self.elsewhere.target_of(instance) {
-                return Some(Trouble::Elsewhere(target));
+            if let Some(target) = self.elsewhere.of(element).next() {
+                return Some(Trouble::Elsewhere(target.to_owned()));
             }
             if self.began.is_some_and(|began| began > instance.state.active_at()) {
                 return Some(Trouble::Upstream);

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use crate::model::{Labels, Timestamp, format_duration};
 use crate::promql::{Expr, Value, selector_text, selectors};
-use crate::rule::Instance;
 
 use super::blind::{asks_about_scrapes, asks_absence};
 
@@ -83,28 +82,25 @@ impl Inquiry {
 /// The series that could not be measured when their source was last asked about them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outage {
-    lost: Vec<Labels>,
+    lost: BTreeSet<Labels>,
 }
 
 impl Outage {
-    /// Takes in an answer, and says what to ask next, if anything.
-    pub(super) fn hear(&mut self, step: Step, told: Value) -> Option<Step> {
-        let Value::Vector(told) = told else { return None };
-        match step {
+    /// Takes in an answer, and says what to ask next, if anything. An answer that is no list of series says nothing: it is
+    /// handed back as an error.
+    pub(super) fn hear(&mut self, step: Step, told: Value) -> Result<Option<Step>, String> {
+        let Value::Vector(told) = told else { return Err("the answer is no list of series".to_owned()) };
+        Ok(match step {
             Step::Down => {
                 let down: BTreeSet<_> = told.iter().map(|it| TARGET_LABELS.map(|name| it.labels.get(name))).collect();
                 self.lost.retain(|series| down.contains(&TARGET_LABELS.map(|name| series.get(name))));
                 (!down.is_empty()).then_some(Step::Lost)
             }
             Step::Lost => {
-                for series in told.into_iter().map(|it| it.labels.without_metric_name()) {
-                    if !self.lost.contains(&series) {
-                        self.lost.push(series);
-                    }
-                }
+                self.lost.extend(told.into_iter().map(|it| it.labels.without_metric_name()));
                 None
             }
-        }
+        })
     }
 
     /// Everything was measured.
@@ -115,12 +111,6 @@ impl Outage {
     /// The labels of the series.
     pub(super) fn lost(&self) -> impl Iterator<Item = &Labels> {
         self.lost.iter()
-    }
-
-    /// The target because of which the absence of an instance proves nothing, if it does not.
-    pub(super) fn target_of(&self, instance: &Instance) -> Option<String> {
-        let series = self.lost.iter().find(|series| series.agrees_with(&instance.element))?;
-        Some(series.get("instance").to_owned())
     }
 }
 

@@ -56,9 +56,7 @@ impl UnknownAlert {
             own,
         })
     }
-}
 
-impl UnknownAlert {
     /// Whether it is told at `now`.
     pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
         self.overdue_at <= now

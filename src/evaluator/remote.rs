@@ -221,18 +221,18 @@ impl Evaluator {
                 let step = reading.elements.is_ok().then_some(Step::Down);
                 self.ask_what_hides(reading, step, &mut transitions);
             }
-            Some(Asker::Blind(mut reading, step)) => match answer {
-                Ok(answered) => {
-                    let measure = self.measures.iter_mut().find(|(measure, _)| measure.id == reading.id);
-                    let next = measure.and_then(|(measure, sight)| {
-                        let next = sight.outage.hear(step, answered.value);
-                        reading.blind = sight.outage.lost().map(|series| measure.key_of(series)).collect();
-                        next
-                    });
-                    self.ask_what_hides(reading, next, &mut transitions);
+            Some(Asker::Blind(mut reading, step)) => {
+                let measure = self.measures.iter_mut().find(|(measure, _)| measure.id == reading.id);
+                let next = measure.map_or(Err(String::new()), |(measure, sight)| {
+                    let next = answer.and_then(|answered| sight.outage.hear(step, answered.value));
+                    reading.blind = sight.outage.lost().map(|series| measure.key_of(series)).collect();
+                    next
+                });
+                match next {
+                    Ok(next) => self.ask_what_hides(reading, next, &mut transitions),
+                    Err(_) => transitions.readings.push(all_blind(reading)),
                 }
-                Err(_) => transitions.readings.push(all_blind(reading)),
-            },
+            }
             None => {}
         }
         self.finish(&mut transitions);
@@ -290,9 +290,9 @@ impl Evaluator {
                 }
                 Part::Absence(asked) => {
                     let Some(value) = round.held.remove(&index) else { return group.wait(round, transitions) };
-                    let told = answer.map(|answered| answered.value);
                     let failed = |error| RuleError::Source(format!("cannot ask which targets are down: {error}"));
-                    let next = told.map(|told| standing.sight.outage.hear(asked, told)).map_err(failed);
+                    let hear = |answered: Answered| standing.sight.outage.hear(asked, answered.value);
+                    let next = answer.and_then(hear).map_err(failed);
                     step = next.as_ref().ok().copied().flatten();
                     (next.map(|_| value), GOES_MAX)
                 }

@@ -8,6 +8,7 @@ mod bytes;
 mod compat;
 mod compensated;
 mod duration;
+mod expansion;
 mod glob;
 mod go_float;
 mod hex;

@@ -18,10 +18,17 @@ impl Request {
     #[must_use]
     pub fn sent_from_memory(mut self, kind: IntegrationKind) -> Self {
         match &mut self {
-            Self::Slack(request) => match &mut request.call {
-                SlackCall::Post(post) => say_in(&mut post.content),
-                SlackCall::Update(update) => say_in(&mut update.content),
-            },
+            Self::Slack(request) => {
+                match &mut request.call {
+                    SlackCall::Post(post) => say_in(&mut post.content),
+                    SlackCall::Update(update) => say_in(&mut update.content),
+                }
+                // An update rings nobody: what rings is what the thread is told.
+                if let Some(text) = request.thread.as_mut().and_then(|thread| thread.content.text.as_mut()) {
+                    text.push('\n');
+                    text.push_str(&marked());
+                }
+            }
             Self::Http(HttpRequest { body, .. }) => match kind {
                 IntegrationKind::Slack => {
                     let last = body.pointer_mut("/attachments/0/blocks").and_then(Value::as_array_mut);

@@ -135,6 +135,13 @@ pub struct RenderContext<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> RenderContext<'a> {
+    /// The context of a delivery of which nothing is known yet.
+    pub fn first(delivery: &'a DeliveryId, now: Timestamp) -> Self {
+        Self { delivery, handle: None, before: None, is_left_behind: false, external_url: "", now }
+    }
+}
+
 /// What to send, and what of it could not be written as the configuration has it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rendered {
@@ -214,6 +221,22 @@ pub struct BodySecret {
     pub is_returned: bool,
 }
 
+impl BodySecret {
+    /// What is to come back with the answer, looked up now where it is only named, so that it is known before the request
+    /// leaves which value that is. None, and nothing is changed, when nothing comes back or it cannot be had.
+    pub fn settle(&mut self, look_up: impl FnOnce(&SecretName) -> Option<SecretText>) -> Option<SecretText> {
+        if !self.is_returned {
+            return None;
+        }
+        let text = match &self.value {
+            BodySecretValue::Named(name) => look_up(name)?,
+            BodySecretValue::Kept(text) => text.clone(),
+        };
+        self.value = BodySecretValue::Kept(text.clone());
+        Some(text)
+    }
+}
+
 /// What a secret member of a body is set to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BodySecretValue {
@@ -258,7 +281,8 @@ pub struct SlackRequest {
     pub token: SecretName,
     /// The method with its arguments.
     pub call: SlackCall,
-    /// What the message's thread is told once that is done. That it was not is no reason to do it all again.
+    /// What the message's thread is told once that is done. That it was not is no reason to do it all again, unless the
+    /// channel was to see it.
     pub thread: Option<SlackApiChatPostMessageRequest>,
     /// How long the whole call may take.
     pub timeout: Duration,

@@ -115,6 +115,7 @@ mod tests {
         check(&"é".repeat(201), &format!("pager answered 400: {}…", "é".repeat(200)));
         check(&"é".repeat(200), &format!("pager answered 400: {}", "é".repeat(200)));
     }
+
     /// A page that is taken for told because a proxy shows its login is a page that nobody hears of.
     #[test]
     fn a_web_page_is_no_arrival() {

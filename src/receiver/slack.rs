@@ -17,8 +17,9 @@ use crate::model::{ClientName, Notification, SecretName};
 const LOST_CODES: [&str; 3] = ["message_not_found", "cant_update_message", "edit_window_closed"];
 
 /// Refusals that only a person can end: the channel, the token, its rights, or a message that Slack does not understand.
-const PERMANENT_CODES: [&str; 23] = [
+const PERMANENT_CODES: [&str; 28] = [
     "account_inactive",
+    "cannot_reply_to_message",
     "channel_not_found",
     "ekm_access_denied",
     "invalid_arguments",
@@ -37,6 +38,10 @@ const PERMANENT_CODES: [&str; 23] = [
     "not_authed",
     "not_in_channel",
     "restricted_action",
+    "restricted_action_non_threadable_channel",
+    "restricted_action_read_only_channel",
+    "restricted_action_thread_locked",
+    "restricted_action_thread_only_channel",
     "team_access_not_granted",
     "token_expired",
     "token_revoked",
@@ -112,6 +117,11 @@ impl Slack {
 
     /// What an answer means.
     pub fn classify(&self, reply: &Reply) -> Outcome {
+        Self::outcome(reply)
+    }
+
+    /// What an answer of Slack's API means, whichever message it is about.
+    pub fn outcome(reply: &Reply) -> Outcome {
         match reply.answer() {
             Reply::SlackDone { channel, ts } => {
                 Outcome::Delivered { handle: Some(Handle::Slack { channel: channel.clone(), ts: ts.clone() }) }

@@ -128,15 +128,7 @@ mod tests {
             rollbacks: Vec::new(),
         });
         let delivery = DeliveryId::new("d");
-        let now = Timestamp::from_millis(0);
-        let context = RenderContext {
-            delivery: &delivery,
-            handle: None,
-            before: None,
-            is_left_behind: false,
-            external_url: "",
-            now,
-        };
+        let context = RenderContext::first(&delivery, Timestamp::from_millis(0));
         let broken = || Some(Text::broken("it has no field `Labls`"));
         let slack = |texts: SlackTexts| {
             let channel = Text::constant("#ops");

@@ -91,9 +91,8 @@ impl Rollouts {
     /// that was made stands, and none is made again. Returns the claims that go on under another integration.
     pub fn settle(&mut self) -> Vec<Moved> {
         let specs = &self.specs;
-        let is_at_home = |key: &EpisodeKey, episode: &Episode| match specs.get(&key.integration) {
-            Some(spec) => episode.terms.is_empty() || episode.terms == spec.terms,
-            None => episode.terms.is_empty(),
+        let is_at_home = |key: &EpisodeKey, episode: &Episode| {
+            episode.terms.is_empty() || specs.get(&key.integration).is_some_and(|spec| spec.terms == episode.terms)
         };
         // All leave before any arrives: two may have exchanged their places.
         let (staying, leaving): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -102,10 +101,15 @@ impl Rollouts {
         let (mut moved, mut homeless) = (Vec::new(), Vec::new());
         for episode in leaving.into_values() {
             let at = |id: &IntegrationId| EpisodeKey { integration: id.clone(), labels: episode.key.labels.clone() };
-            let alike = self.specs.values().filter(|spec| spec.terms == episode.terms);
+            // To another receiver only a claim goes along: what was not claimed is over, and asked for anew by the alerts
+            // that are routed there, if any are.
+            let may_go =
+                |id: &IntegrationId| episode.claim.is_some() || id.receiver == episode.key.integration.receiver;
+            let alike = self.specs.values().filter(|spec| spec.terms == episode.terms && may_go(&spec.id));
             match alike.map(|spec| at(&spec.id)).find(|key| !self.episodes.contains_key(key)) {
                 Some(key) => self.move_episode(episode, key, &mut moved),
-                None => homeless.push(episode),
+                None if episode.claim.is_some() => homeless.push(episode),
+                None => drop(self.touched.insert(episode.key)),
             }
         }
         for episode in homeless {
@@ -206,8 +210,7 @@ impl Rollouts {
     /// Whether a claim may leave once more.
     pub fn clearance(&self, integration: &IntegrationId, claim: &RollbackNotification) -> Clearance {
         let found = self.episodes.iter().find(|(_, episode)| is_of(episode, claim));
-        let entry = found.map_or(integration, |(key, _)| &key.integration);
-        if self.specs.get(entry).is_none_or(|spec| spec.terms != claim.terms) {
+        if self.specs.get(integration).is_none_or(|spec| spec.terms != claim.terms) {
             let why = "its `rollback_configs` entry is gone or has changed".to_owned();
             return Clearance::Never { why };
         }

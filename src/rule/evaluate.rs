@@ -365,4 +365,21 @@ mod tests {
         assert_eq!(transitions(&changes), [("a".to_owned(), Some(Transition::Fired))]);
         assert!(again.iter().next().unwrap().restored);
     }
+
+    #[test]
+    fn after_a_clock_was_set_back_it_is_unknown_since_now() {
+        let mut ahead = instances(300);
+        for seconds in [3600, 3900] {
+            ahead.apply(Ok(vec![seen("a", "x")]), |_| false, "", at(seconds));
+        }
+        let changes = ahead.apply(Ok(Vec::new()), |_| true, "", at(4200));
+        let row = changes[0].row.clone().unwrap();
+        assert_eq!(row.state, InstanceState::Firing { since: at(3600), fired_at: at(3900) });
+        assert_eq!(row.unknown_since, Some(at(4200)));
+        let mut rule = instances(300);
+        rule.restore(row);
+        let changes = rule.apply(Ok(Vec::new()), |_| true, "", at(0));
+        assert_eq!(changes[0].row.as_ref().unwrap().unknown_since, Some(at(0)));
+        assert_eq!(rule.apply(Ok(Vec::new()), |_| true, "", at(60)), []);
+    }
 }

@@ -159,7 +159,7 @@ mod tests {
                 '.' => Observation::Absent,
                 _ => Observation::Unknown,
             };
-            let (next, transition) = step(state, observation, timing, Timestamp::from_millis(minute * 60_000));
+            let (next, transition) = step(state, observation, timing, at(minute));
             state = next;
             got.push(match (state, transition) {
                 (Some(InstanceState::Pending { .. }), _) => 'p',
@@ -175,6 +175,10 @@ mod tests {
 
     fn minutes(count: u64) -> Duration {
         Duration::from_secs(count * 60)
+    }
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_millis(minute * 60_000)
     }
 
     #[test]
@@ -196,7 +200,6 @@ mod tests {
     #[test]
     fn a_raised_for_makes_it_pending_again() {
         let timing = |hold_min| Timing { hold: minutes(hold_min), keep_firing_for: minutes(9) };
-        let at = |minute: i64| Timestamp::from_millis(minute * 60_000);
         let pending = Some(InstanceState::Pending { since: at(0) });
         let firing = Some(InstanceState::Firing { since: at(0), fired_at: at(1) });
         let lingering = Some(InstanceState::Lingering { since: at(0), fired_at: at(1), gone: at(2) });
@@ -217,12 +220,26 @@ mod tests {
     #[test]
     fn firing_keeps_when_it_began() {
         let timing = Timing { hold: minutes(1), keep_firing_for: minutes(5) };
-        let at = |minute: i64| Timestamp::from_millis(minute * 60_000);
         let (state, _) = step(None, Observation::Present, timing, at(0));
         let (state, transition) = step(state, Observation::Present, timing, at(1));
         assert_eq!(transition, Some(Transition::Fired));
         let (state, _) = step(state, Observation::Absent, timing, at(2));
         let (state, _) = step(state, Observation::Present, timing, at(3));
         assert_eq!(state, Some(InstanceState::Firing { since: at(0), fired_at: at(1) }));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_resolves_nothing_and_makes_nobody_wait() {
+        let timing = Timing { hold: minutes(5), keep_firing_for: minutes(5) };
+        // What is kept is an hour ahead.
+        let firing = InstanceState::Firing { since: at(60), fired_at: at(65) };
+        assert_eq!(step(Some(firing), Observation::Present, timing, at(0)), (Some(firing), None));
+        let pending = step(Some(InstanceState::Pending { since: at(60) }), Observation::Present, timing, at(0)).0;
+        assert_eq!(pending, Some(InstanceState::Pending { since: at(0) }));
+        assert_eq!(step(pending, Observation::Present, timing, at(5)).1, Some(Transition::Fired));
+        let lingering = InstanceState::Lingering { since: at(60), fired_at: at(65), gone: at(70) };
+        let lingering = step(Some(lingering), Observation::Absent, timing, at(0)).0;
+        assert_eq!(step(lingering, Observation::Absent, timing, at(4)).1, None);
+        assert_eq!(step(lingering, Observation::Absent, timing, at(5)).1, Some(Transition::Resolved));
     }
 }

@@ -355,6 +355,10 @@ const FILL_IN: &str =
 pub fn address_trouble(address: &str) -> Option<(String, Option<String>)> {
     let (what, hint) = if address.is_empty() {
         ("the address is empty".to_owned(), None)
+    } else if address.rsplit_once('@').is_some_and(|(before, _)| before.contains(':')) {
+        // What stands before it may be a password, and is not told.
+        let hint = "write `host:port`; a name and a password go under `basic_auth`, a path into `metrics_path`";
+        ("an address has no `@` in it".to_owned(), Some(hint.to_owned()))
     } else if let Some((scheme, _)) = address.split_once("://") {
         let hint = format!("write `host:port`, and set `scheme: {scheme}` for the job");
         (format!("`{address}` is a URL, not an address"), Some(hint))
@@ -564,6 +568,9 @@ mod tests {
         check(&[(ADDRESS, "a/b")], "`a/b` has a path");
         check(&[(ADDRESS, "a:b")], "`a:b` is not an address: invalid port number");
         check(&[(ADDRESS, "u@a")], "`u@a` is not an address");
+        for login in ["u:hunter2@a", "u:hun/ter2@a:1", "http://hunter2@a", "http://u:hunter2@a:1"] {
+            check(&[(ADDRESS, login)], "an address has no `@` in it");
+        }
         let scheme = "`a` has the scheme `ftp`, which is neither `http` nor `https`";
         check(&[(ADDRESS, "a"), (SCHEME, "ftp")], scheme);
         check(&[(ADDRESS, "a"), (INTERVAL, "0")], "`__scrape_interval__` of `a` is 0");

@@ -386,8 +386,8 @@ impl Store {
     }
 
     /// Drops samples that no selector reaches from `now` or later, and series without samples, but not those of a target
-    /// that is lost at a moment that some selector may still read: they say whose silence it is. Returns the ids dropped, which whoever caches ids must
-    /// forget.
+    /// that is lost at a moment that some selector may still read: they say whose silence it is. Returns the ids dropped,
+    /// which whoever caches ids must forget.
     pub fn trim(&mut self, now: Timestamp) -> Vec<SeriesId> {
         let mut dropped = Vec::new();
         let reach_max = self.selectors.iter().map(|(reach, _)| reach).max().unwrap_or_default();

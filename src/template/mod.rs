@@ -59,6 +59,9 @@ pub const DEPTH_MAX: usize = 40;
 /// So deep may an expansion be nested: blocks, calls and templates that use each other, all together.
 pub const RUN_DEPTH_MAX: usize = 150;
 
+/// How it is told that there is no template of a name, which follows in backticks.
+pub const NO_TEMPLATE: &str = "there is no template ";
+
 /// What an expansion may use up.
 #[derive(Clone, Copy, Debug)]
 struct Limits {

@@ -12,7 +12,7 @@ use super::interpret::{Fault, Machine, World};
 use super::parser::{self, Parsed};
 use super::shape::Shape;
 use super::value::Value;
-use super::{ExpandError, TemplateError, Trouble};
+use super::{ExpandError, NO_TEMPLATE, TemplateError, Trouble};
 
 /// A text, ready to be expanded.
 #[derive(Clone, Debug)]
@@ -48,11 +48,6 @@ impl Program {
         Ok(Self { main: Arc::new(main), own: Arc::new(own), library, queries: found.queries })
     }
 
-    /// Whether there is no action in it.
-    pub(super) fn is_constant(&self) -> bool {
-        self.constant().is_some()
-    }
-
     /// Its text, if there is no action in it.
     pub(super) fn constant(&self) -> Option<String> {
         let text = |node: &Node| match node {
@@ -85,7 +80,7 @@ pub(super) fn all_are_defined(found: &Found, known: &[&Bodies]) -> Result<(), Tr
         Some((at, name)) => {
             let names = known.iter().flat_map(|bodies| bodies.keys()).map(String::as_str);
             let hint = did_you_mean(name, names);
-            Err(Trouble::new(*at, format!("there is no template `{}`", super::shown(name)))
+            Err(Trouble::new(*at, format!("{NO_TEMPLATE}`{}`", super::shown(name)))
                 .with_hint(hint)
                 .with_default_hint("`define` makes one"))
         }

@@ -136,11 +136,6 @@ impl Template {
         &self.source
     }
 
-    /// Whether there is no action in it, so that it expands to the same text whatever the data.
-    pub fn is_constant(&self) -> bool {
-        self.program.is_constant()
-    }
-
     /// The queries that are written out in it, such as `query "up"`: they can be asked before it is expanded.
     pub fn queries(&self) -> impl Iterator<Item = &str> {
         self.program.queries.iter().map(String::as_str)

@@ -13,10 +13,11 @@ use url::Url;
 
 use super::client_oauth2::{self, Token, TokenError};
 use super::client_options::{Authentication, ConnectionOptions, HttpOptions, OAuth2Options, Part, ProxyOptions};
-use super::client_tls::{self, Stamp, TlsError};
+use super::client_tls::{self, TlsError};
 use super::http::{self, HttpClient, HttpClientError};
 use super::secret::{SecretError, SecretValue, Secrets};
 use super::{HIDDEN, chain};
+use crate::disk::Stamp;
 use crate::model::ClientName;
 
 /// How often a call is sent elsewhere before it is given up.
@@ -60,6 +61,8 @@ struct Slot {
     built: Option<Built>,
     /// The files when building was last tried.
     stamps: Vec<Option<Stamp>>,
+    /// Why it could not be built, if the last try failed; the last client may go on all the same.
+    trouble: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -191,23 +194,20 @@ impl HttpClients {
         }
     }
 
-    /// Reads every file that a client needs, and builds it; whatever hinders that is told, with the client's name. Secrets
-    /// that a call carries are looked at along with all others.
+    /// Reads every file that a client needs, and builds it; whatever hinders that is told, with the client's name, although
+    /// the last one may go on. Secrets that a call carries are looked at along with all others.
     pub fn check(&self) -> Vec<String> {
         let mut troubles = Vec::new();
         for (name, named) in &self.0.named {
-            let mut tell = |error: ClientError| troubles.push(format!("`{name}`: {}", chain(&error)));
-            let connection = &named.options.connection;
-            named
-                .connection
-                .lock_slot()
-                .refresh(&self.0, name, named.options.keeps_origin(), connection)
-                .err()
-                .map(&mut tell);
+            let mut look = |slot: &Mutex<Slot>, keeps_origin, connection| {
+                let trouble = slot.lock_slot().look(&self.0, name, keeps_origin, connection);
+                troubles.extend(trouble.map(|why| format!("`{name}`: {why}")));
+            };
+            look(&named.connection, named.options.keeps_origin(), &named.options.connection);
             if let (Some(oauth2), Some(Authentication::OAuth2(options))) =
                 (&named.oauth2, &named.options.authentication)
             {
-                oauth2.connection.lock_slot().refresh(&self.0, name, true, &options.connection).err().map(&mut tell);
+                look(&oauth2.connection, true, &options.connection);
             }
         }
         troubles.sort();
@@ -219,8 +219,7 @@ impl HttpClients {
         let named = self.0.named.get(name).ok_or_else(|| ClientError::Unknown(name.clone()))?;
         let options = &named.options;
         let built = named.connection.lock_slot().refresh(&self.0, name, options.keeps_origin(), &options.connection)?;
-        let client = match follow {
-            _ if !options.follow_redirects => built.staying,
+        let client = match if options.follow_redirects { follow } else { Follow::None } {
             Follow::None => built.staying,
             Follow::All => built.following,
             Follow::Same => built.posting,
@@ -322,16 +321,38 @@ impl Slot {
                 if last.is_some() {
                     tracing::info!(client = %name, "TLS files have changed and are in use");
                 }
-                self.stamps = stamps;
+                (self.stamps, self.trouble) = (stamps, None);
                 Ok(self.built.insert(built).clone())
             }
             (Err(error), Some(last)) => {
-                tracing::warn!(client = %name, error = chain(&error), "TLS files have changed and cannot be used");
-                self.stamps = stamps;
+                let why = chain(&error);
+                if self.trouble.as_ref() != Some(&why) {
+                    tracing::warn!(client = %name, error = why, "TLS files have changed and cannot be used");
+                }
+                (self.stamps, self.trouble) = (stamps, Some(why));
                 Ok(last.clone())
             }
-            (Err(error), None) => Err(error),
+            (Err(error), None) => {
+                self.trouble = Some(chain(&error));
+                Err(error)
+            }
         }
+    }
+
+    /// Why the client cannot be built of what is there now. What failed is tried again, whether or not a file has changed.
+    fn look(
+        &mut self,
+        inner: &Inner,
+        name: &ClientName,
+        keeps_origin: bool,
+        options: &ConnectionOptions,
+    ) -> Option<String> {
+        if self.trouble.is_some() {
+            self.stamps.clear();
+        }
+        // Its error is the trouble.
+        let _ = self.refresh(inner, name, keeps_origin, options);
+        self.trouble.clone()
     }
 }
 

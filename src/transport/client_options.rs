@@ -119,6 +119,14 @@ pub struct TlsOptions {
     pub max_version: Option<TlsVersion>,
 }
 
+impl TlsOptions {
+    /// Every text in PEM that is needed for it.
+    pub fn pems(&self) -> impl Iterator<Item = &Pem> {
+        let client = self.client.iter().flat_map(|client| [&client.certificate, &client.key]);
+        self.ca.iter().chain(client)
+    }
+}
+
 /// A certificate of ours with its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClientCertificate {

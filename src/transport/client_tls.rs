@@ -1,9 +1,7 @@
 //! TLS as a client's settings want it: whose certificates are trusted, which one is shown, and what is read again when
 //! its file changes.
 
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +16,7 @@ use rustls::{
     version,
 };
 
-use crate::disk;
+use crate::disk::{self, Stamp};
 
 use super::client_options::{ClientCertificate, Pem, TlsOptions, TlsVersion};
 use super::secret::{SecretError, Secrets};
@@ -86,34 +84,13 @@ pub enum TlsError {
     Tls(#[source] rustls::Error),
 }
 
-/// What a file looked like when it was last read. A file that is written again differs in one of these.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Stamp {
-    inode: (u64, u64),
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            inode: (metadata.dev(), metadata.ino()),
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
 /// The stamps of all files that a client's TLS depends on; `None` for one that is not there.
 pub(super) fn stamps(options: &TlsOptions) -> Vec<Option<Stamp>> {
-    let client = options.client.iter().flat_map(|client| [&client.certificate, &client.key]);
     let stamp = |pem: &Pem| match pem {
         Pem::File(path) => Some(std::fs::metadata(path).ok().as_ref().map(Stamp::of)),
         Pem::Inline(_) | Pem::Secret(_) => None,
     };
-    options.ca.iter().chain(client).filter_map(stamp).collect()
+    options.pems().filter_map(stamp).collect()
 }
 
 /// TLS as these options want it; `roots` are those of the host.

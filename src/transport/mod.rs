@@ -97,17 +97,7 @@ impl Transport {
     /// which value that is. A secret that cannot be had is left for [`Transport::send`] to complain about.
     pub fn settle(&self, request: &mut Request) -> Option<SecretText> {
         let Request::Http(HttpRequest { body_secret: Some(secret), .. }) = request else { return None };
-        if !secret.is_returned {
-            return None;
-        }
-        if let BodySecretValue::Named(name) = &secret.value {
-            let value = self.clients.secrets().resolve(name).ok()?;
-            secret.value = BodySecretValue::Kept(SecretText::new(value.expose()));
-        }
-        match &secret.value {
-            BodySecretValue::Kept(text) => Some(text.clone()),
-            BodySecretValue::Named(_) => None,
-        }
+        secret.settle(|name| Some(SecretText::new(self.clients.secrets().resolve(name).ok()?.expose())))
     }
 
     async fn send_slack(&self, request: &SlackRequest, now: Timestamp) -> Result<Reply, SendError> {

@@ -21,7 +21,7 @@ use url::Url;
 use super::http::exchange;
 use super::{Caller, HIDDEN, SecretValue, chain, kept};
 use crate::model::Timestamp;
-use crate::receiver::{Reply, SlackCall, SlackRequest};
+use crate::receiver::{Outcome, Reply, Slack, SlackCall, SlackRequest};
 
 /// How much of an answer is read. Slack repeats the whole message, and what comes first is not promised.
 const ANSWER_READ_MAX: usize = 1024 * 1024;
@@ -83,23 +83,18 @@ impl SlackSender {
                     is_first = false;
                     tokio::time::sleep(*after).await;
                 }
-                failed if post.reply_broadcast == Some(true) && can_pass(failed) => return Some(failure),
+                failed
+                    if post.reply_broadcast == Some(true)
+                        && matches!(Slack::outcome(failed), Outcome::Retry { .. }) =>
+                {
+                    return Some(failure);
+                }
                 _ => {
                     tracing::warn!(answer = ?failure, "the message in Slack is up to date, but its thread was not told");
                     return None;
                 }
             }
         }
-    }
-}
-
-/// Whether a call that failed so may work the next time.
-fn can_pass(failure: &Reply) -> bool {
-    match failure {
-        Reply::Http { status, .. } => *status >= 500 || *status == 429,
-        Reply::SlackRefused { retry_after, .. } => retry_after.is_some(),
-        Reply::Failed { .. } => true,
-        Reply::SlackDone { .. } | Reply::Keyed { .. } => false,
     }
 }
 

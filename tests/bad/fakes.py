@@ -7,9 +7,12 @@ import time
 
 from bad.harness import PORT
 
+# What Slack answers when it has done as asked.
+DONE = json.dumps({"ok": True, "channel": "C1", "ts": "1700000000.000100"})
+
 
 class Fake(http.server.BaseHTTPRequestHandler):
-    """Targets and receivers, by path."""
+    """Targets and receivers, by path. Of what is told to `/beside` nothing is kept: who listens hears no other daemon."""
 
     protocol_version = "HTTP/1.1"
     looks = 0
@@ -55,6 +58,8 @@ class Fake(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path.startswith("/beside"):
+            return self.answer(200, DONE, "application/json")
         if self.path == "/webhook":
             Fake.webhook.append(json.loads(body))
             return self.answer(200, "")
@@ -66,7 +71,7 @@ class Fake(http.server.BaseHTTPRequestHandler):
             if Fake.slack_answers:
                 status, headers, text = Fake.slack_answers.pop(0)
                 return self.answer(status, text, "application/json", headers)
-            return self.answer(200, json.dumps({"ok": True, "channel": "C1", "ts": "1700000000.000100"}), "application/json")
+            return self.answer(200, DONE, "application/json")
         self.answer(404, "")
 
     def answer(self, status, text, kind="text/plain; version=0.0.4", headers=()):

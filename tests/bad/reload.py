@@ -1,12 +1,13 @@
-"""Files that change under a daemon that runs, and a disk that takes no more."""
+"""Files that change under a daemon that runs."""
 
 import json
 import os
-import resource
 import time
 
-from bad.fakes import Fake
 from bad.harness import PORT, RECEIVERS, RULES, Daemon, check, get, say, wait_until
+
+# Who is told by a daemon that runs beside others.
+BESIDE = RECEIVERS.replace("/webhook", "/beside")
 
 
 def bad_reload(binary, directory):
@@ -30,29 +31,10 @@ def bad_reload(binary, directory):
         daemon.works("reloads")
 
 
-def full_disk(binary, directory):
-    say("a disk that takes no more:")
-    config = "global: {evaluation_interval: 1s}\n" + RECEIVERS + "rule_files: [rules.yaml]\n"
-    with Daemon(binary, directory, config, [("rules.yaml", RULES)], PORT + 5) as daemon:
-        check("Watchdog is told", wait_until(15, lambda: any(
-            alert["labels"]["alertname"] == "Watchdog" for told in Fake.webhook for alert in told["alerts"])))
-        Fake.webhook.clear()
-        (daemon.home / "rules.yaml").write_text(RULES + "      - {alert: Late, expr: vector(1)}\n")
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-        # The log is a file, too: it stays silent while the limit holds.
-        get(daemon.url + "/-/reload", "POST")
-        told = lambda: any(alert["labels"]["alertname"] == "Late" for told in Fake.webhook for alert in told["alerts"])
-        check("a page leaves all the same", wait_until(15, told))
-        check("the metric says so", wait_until(5, lambda: "atalaya_state_writable 0" in get(daemon.url + "/metrics")[1]))
-        daemon.works("a full disk")
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        check("it recovers by itself", wait_until(15, lambda: "atalaya_state_writable 1" in get(daemon.url + "/metrics")[1]))
-
-
 def bad_files(binary, directory):
     """Files that change, vanish or are half written while the daemon runs."""
     say("files while it runs:")
-    config = ("global: {evaluation_interval: 1s, scrape_interval: 1s, scrape_timeout: 1s}\n" + RECEIVERS
+    config = ("global: {evaluation_interval: 1s, scrape_interval: 1s, scrape_timeout: 1s}\n" + BESIDE
               + "rule_files: [rules.yaml, '*.more']\nscrape_configs:\n"
               + f"  - {{job_name: good, metrics_path: /good, static_configs: [{{targets: ['127.0.0.1:{PORT}']}}]}}\n")
     with Daemon(binary, directory, config, [("rules.yaml", RULES), ("one.more", RULES.replace("watch", "more"))], PORT + 9) as daemon:
@@ -119,11 +101,11 @@ def bad_files(binary, directory):
 def bad_secrets(binary, directory):
     """Secret files that come and go while the daemon runs."""
     say("secrets while it runs:")
-    config = "global: {evaluation_interval: 1s}\n" + RECEIVERS + "rule_files: [rules.yaml]\n"
+    config = "global: {evaluation_interval: 1s}\n" + BESIDE + "rule_files: [rules.yaml]\n"
     with Daemon(binary, directory, config, [("rules.yaml", RULES)], PORT + 10) as daemon:
         token = daemon.home / "token"
         (daemon.home / "atalaya.yaml").write_text(config.replace(
-            "webhook_configs", f"slack_configs: [{{channel: a, bot_token_file: token, api_url: 'http://127.0.0.1:{PORT}/slack'}}]\n    webhook_configs"))
+            "webhook_configs", f"slack_configs: [{{channel: a, bot_token_file: token, api_url: 'http://127.0.0.1:{PORT}/beside/slack'}}]\n    webhook_configs"))
         failed = lambda: "atalaya_config_last_reload_successful 0" in get(daemon.url + "/metrics")[1]
         check("a configuration is refused whose secret is missing", wait_until(15, failed))
         check("and says so", "bot_token" in daemon.log() and "No such file" in daemon.log(), daemon.log()[-500:])

@@ -63,23 +63,21 @@ class AtOnce:
 
 def bad_starts(binary, directory):
     print("at start:")
-    good = RECEIVERS + "rule_files: [rules.yaml]\n"
-    rules = [("rules.yaml", RULES)]
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(8))
     refused(binary, directory, "a YAML bomb", bomb, ["atalaya.yaml"])
     refused(binary, directory, "a file that is not YAML", "route: [\n", ["atalaya.yaml:"])
-    refused(binary, directory, "a misspelt setting and a bad rule at once", good + "rout: {}\n",
+    refused(binary, directory, "a misspelt setting and a bad rule at once", GOOD + "rout: {}\n",
             ["did you mean `route`", "rules.yaml:", "expr"],
             [("rules.yaml", "groups: [{name: g, rules: [{alert: A, expr: 'sum by (a'}]}]\n")])
-    refused(binary, directory, "a rule file that is missing", good, ["rules.yaml", "no such file"])
-    refused(binary, directory, "a directory as a rule file", good, ["rules.yaml"], before=lambda home, data: (home / "rules.yaml").mkdir())
-    refused(binary, directory, "a secret file that is missing", good.replace(
+    refused(binary, directory, "a rule file that is missing", GOOD, ["rules.yaml", "no such file"])
+    refused(binary, directory, "a directory as a rule file", GOOD, ["rules.yaml"], before=lambda home, data: (home / "rules.yaml").mkdir())
+    refused(binary, directory, "a secret file that is missing", GOOD.replace(
         "webhook_configs", "slack_configs: [{channel: a, bot_token_file: nowhere/token}]\n    webhook_configs"),
-        ["bot_token", "nowhere/token", "No such file"], rules)
-    refused(binary, directory, "a secret variable that is missing", good.replace(
+        ["bot_token", "nowhere/token", "No such file"], FILES)
+    refused(binary, directory, "a secret variable that is missing", GOOD.replace(
         "webhook_configs", "slack_configs: [{channel: a, bot_token: '${ATALAYA_NOT_SET}'}]\n    webhook_configs"),
-        ["bot_token", "ATALAYA_NOT_SET"], rules)
+        ["bot_token", "ATALAYA_NOT_SET"], FILES)
 
     def corrupt(home, data):
         data.mkdir()
@@ -97,10 +95,10 @@ def bad_starts(binary, directory):
             file.execute("PRAGMA user_version = 9999")
         file.close()
 
-    refused(binary, directory, "a corrupt state file", good, ["atalaya.db", "damaged"], rules, before=corrupt)
-    refused(binary, directory, "a state file that is none", good, ["atalaya.db", "damaged"], rules, before=not_a_database)
-    refused(binary, directory, "a state file of a later version", good, ["atalaya.db", "9999"], rules, before=newer)
-    refused(binary, directory, "a data directory that is a file", good, ["data"], rules,
+    refused(binary, directory, "a corrupt state file", GOOD, ["atalaya.db", "damaged"], FILES, before=corrupt)
+    refused(binary, directory, "a state file that is none", GOOD, ["atalaya.db", "damaged"], FILES, before=not_a_database)
+    refused(binary, directory, "a state file of a later version", GOOD, ["atalaya.db", "9999"], FILES, before=newer)
+    refused(binary, directory, "a data directory that is a file", GOOD, ["data"], FILES,
             before=lambda home, data: data.write_text("mine"))
     if os.geteuid() == 0 and shutil.which("setpriv"):
         def read_only(home, data):
@@ -109,13 +107,13 @@ def bad_starts(binary, directory):
             pathlib.Path(directory).chmod(0o755)
         public = pathlib.Path(directory) / "atalaya"
         shutil.copy(binary, public)
-        refused(public, directory, "a read-only data directory", good, ["data", "ermission"], rules, before=read_only,
+        refused(public, directory, "a read-only data directory", GOOD, ["data", "ermission"], FILES, before=read_only,
                 prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         home = pathlib.Path(tempfile.mkdtemp(dir=directory))
-        (home / "atalaya.yaml").write_text(good)
+        (home / "atalaya.yaml").write_text(GOOD)
         (home / "rules.yaml").write_text(RULES)
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = subprocess.run([str(binary), "run", "--config", str(home / "atalaya.yaml"), "--data-dir", str(home / "data"),

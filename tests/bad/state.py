@@ -1,7 +1,8 @@
-"""State files that are damaged, somebody else's, or nowhere: refused, and left as they are."""
+"""State files that are damaged, somebody else's, or nowhere: refused, and left as they are. And disks without room."""
 
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import sqlite3
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 
 from bad.fakes import Fake
-from bad.harness import PORT, RECEIVERS, RULES, Daemon, check, wait_until
+from bad.harness import PORT, RULES, Daemon, check, get, say, wait_until
 from bad.start import FILES, GOOD, AtOnce
 
 
@@ -122,3 +123,23 @@ def small_disk(binary, directory):
             check(f"a disk with {size}: nothing is left behind", not left, str(left))
         finally:
             subprocess.run(["umount", disk], check=True)
+
+
+def full_disk(binary, directory):
+    say("a disk that takes no more:")
+    config = "global: {evaluation_interval: 1s}\n" + GOOD
+    Fake.webhook.clear()
+    with Daemon(binary, directory, config, FILES, PORT + 5) as daemon:
+        check("Watchdog is told", wait_until(15, lambda: any(
+            alert["labels"]["alertname"] == "Watchdog" for told in Fake.webhook for alert in told["alerts"])))
+        Fake.webhook.clear()
+        (daemon.home / "rules.yaml").write_text(RULES + "      - {alert: Late, expr: vector(1)}\n")
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        # The log is a file, too: it stays silent while the limit holds.
+        get(daemon.url + "/-/reload", "POST")
+        told = lambda: any(alert["labels"]["alertname"] == "Late" for told in Fake.webhook for alert in told["alerts"])
+        check("a page leaves all the same", wait_until(15, told))
+        check("the metric says so", wait_until(5, lambda: "atalaya_state_writable 0" in get(daemon.url + "/metrics")[1]))
+        daemon.works("a full disk")
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        check("it recovers by itself", wait_until(15, lambda: "atalaya_state_writable 1" in get(daemon.url + "/metrics")[1]))

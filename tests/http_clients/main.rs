@@ -201,6 +201,35 @@ async fn authorities_and_certificates_rotate_without_a_restart() {
     assert_eq!(fetch(&clients, &after).await, hello);
 }
 
+/// The next start would fail, and the certificate that is in use runs out one day.
+#[tokio::test]
+async fn a_certificate_that_goes_is_told_although_the_last_one_is_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let server = Server::tls(&authority.sign("127.0.0.1"), None).await;
+    let url = format!("https://{}/", server.address);
+    let path = directory.path().join("ca.crt");
+    let put = |text: &str| file(directory.path(), "ca.crt", text);
+    let ca = Some(put(&authority.pem()));
+    let clients = clients(with_tls(TlsOptions { ca, ..TlsOptions::default() }), &[]);
+    let (hello, none) = (Ok("hello".to_owned()), Vec::<String>::new());
+    assert_eq!(clients.check(), none);
+
+    std::fs::remove_file(&path).unwrap();
+    let gone = format!("read certificate `{}`: No such file or directory (os error 2)", path.display());
+    // Whether a call or a look notices it first, it is told as long as it lasts.
+    for _ in 0..2 {
+        assert_eq!(fetch(&clients, &url).await, hello);
+        assert_eq!(clients.check(), [format!("`scrape_configs[node]`: {gone}")]);
+    }
+    put("hello");
+    assert!(clients.check()[0].ends_with("holds no certificate in PEM"), "{:?}", clients.check());
+    assert_eq!(fetch(&clients, &url).await, hello);
+    put(&authority.pem());
+    assert_eq!(clients.check(), none);
+    assert_eq!(fetch(&clients, &url).await, hello);
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_files_is_told_at_the_start() {
     let directory = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use atalaya::model::Matcher;
 use atalaya::rule::{Rule, RuleGroup};
 use atalaya::store::Retain;
 
-use super::world::{World, alert, at, group, record, seconds, spec};
+use super::world::{World, alert, at, group, hot, record, seconds, spec};
 
 fn behind(rules: Vec<Rule>, offset_s: u64) -> RuleGroup {
     let mut group = group("g", rules);
@@ -12,17 +12,9 @@ fn behind(rules: Vec<Rule>, offset_s: u64) -> RuleGroup {
     group
 }
 
-fn hot(expr: &str, hold_s: u64) -> Rule {
-    let mut rule = alert("Hot", expr);
-    rule.hold = seconds(hold_s);
-    Rule::Alert(rule)
-}
-
 /// The target fails from 05:15 to 06:00, and is as hot before as after. Nobody may hear otherwise.
 fn check_outage(group: &RuleGroup) {
-    let mut world = World::new(spec(vec![group.clone()]));
-    world.show("t", "heat 4");
-    world.run_to(300);
+    let mut world = World::showing(vec![group.clone()], "heat 4", 300);
     assert_eq!(world.told().len(), 1);
     world.lose("t");
     world.run_to(360);
@@ -50,9 +42,7 @@ fn an_outage_is_no_good_news_at_the_moment_that_reads_it() {
 fn an_outage_that_outlasts_what_is_kept_is_none_either() {
     let mut group = behind(vec![hot("heat{pod=\"a\"} offset 4m > 3", 0)], 0);
     group.unknown_after = seconds(7200);
-    let mut world = World::new(spec(vec![group]));
-    world.show("t", "heat{pod=\"a\"} 4");
-    world.run_to(600);
+    let mut world = World::showing(vec![group], "heat{pod=\"a\"} 4", 600);
     assert_eq!(world.told().len(), 1);
     world.lose("t");
     world.run_to(1800);
@@ -66,9 +56,7 @@ fn an_outage_that_outlasts_what_is_kept_is_none_either() {
 
 #[test]
 fn a_tick_that_comes_late_reads_the_outage_before_the_answer() {
-    let mut world = World::new(spec(vec![group("g", vec![hot("heat > 3", 0)])]));
-    world.show("t", "heat 4");
-    world.run_to(60);
+    let mut world = World::showing(vec![group("g", vec![hot("heat > 3", 0)])], "heat 4", 60);
     assert_eq!(world.told().len(), 1);
     world.lose("t");
     world.now = 72;
@@ -146,9 +134,7 @@ fn another_group_of_another_name_goes_on_writing_at_once() {
         group
     };
     let reads = || group("reads", vec![hot("r offset 2m > 3", 0)]);
-    let mut world = World::new(spec(vec![group_of("a"), reads()]));
-    world.show("t", "heat 4");
-    world.run_to(300);
+    let mut world = World::showing(vec![group_of("a"), reads()], "heat 4", 300);
     world.told();
     // The rule has another id there.
     let mut renamed = group_of("b");
@@ -170,9 +156,7 @@ fn who_writes_too_far_behind_to_be_seen_is_no_good_news() {
         group
     };
     let reads = || group("reads", vec![hot("r > 3", 0)]);
-    let mut world = World::new(spec(vec![writes(0), reads()]));
-    world.show("t", "heat 4");
-    world.run_to(300);
+    let mut world = World::showing(vec![writes(0), reads()], "heat 4", 300);
     assert_eq!(world.told().len(), 1);
     // Behind by more than an instant selector looks back.
     world.reload(spec(vec![writes(600), reads()]));

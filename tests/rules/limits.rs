@@ -11,9 +11,7 @@ const THREE: &str = "heat{pod=\"a\"} 4\nheat{pod=\"b\"} 4\nheat{pod=\"c\"} 4";
 fn a_rule_over_its_limit_fails_and_its_alerts_stay_unknown() {
     let mut limited = group("g", vec![Rule::Alert(alert("A", "heat > 3"))]);
     limited.limit = 2;
-    let mut world = World::new(spec(vec![limited]));
-    world.show("t", TWO);
-    world.run_to(15);
+    let mut world = World::showing(vec![limited], TWO, 15);
     assert_eq!(world.told().len(), 2);
     world.show("t", THREE);
     world.run_to(45);
@@ -50,9 +48,7 @@ fn what_keeps_firing_counts_towards_the_limit() {
     rule.keep_firing_for = seconds(600);
     let mut limited = group("g", vec![Rule::Alert(rule)]);
     limited.limit = 2;
-    let mut world = World::new(spec(vec![limited]));
-    world.show("t", TWO);
-    world.run_to(15);
+    let mut world = World::showing(vec![limited], TWO, 15);
     world.show("t", "heat{pod=\"c\"} 4");
     world.run_to(30);
     assert_eq!(world.rule("A").error.as_deref(), Some("exceeded limit of 2 with 3 alerts"));
@@ -62,9 +58,7 @@ fn what_keeps_firing_counts_towards_the_limit() {
 fn a_recording_rule_over_its_limit_writes_nothing() {
     let mut limited = group("g", vec![record("a", "heat"), Rule::Alert(alert("A", "a > 3"))]);
     limited.limit = 2;
-    let mut world = World::new(spec(vec![limited]));
-    world.show("t", THREE);
-    world.run_to(15);
+    let world = World::showing(vec![limited], THREE, 15);
     assert_eq!(world.rule("a").error.as_deref(), Some("exceeded limit of 2 with 3 series"));
     assert_eq!(world.query("a"), [""; 0]);
 }
@@ -168,9 +162,7 @@ fn what_is_refused_is_not_new_each_time_and_gets_its_room() {
 #[test]
 fn what_was_refused_before_a_reload_is_no_good_news_after_it() {
     let rules = |expr: &str| vec![group("g", vec![Rule::Alert(alert("A", expr))])];
-    let mut world = World::new(spec(rules("heat > 3")));
-    world.show("t", TWO);
-    world.run_to(15);
+    let mut world = World::showing(rules("heat > 3"), TWO, 15);
     let mut full = spec(rules("heat > 3"));
     full.series_max = Some(1);
     world.restart(full.clone());

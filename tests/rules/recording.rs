@@ -10,9 +10,7 @@ fn a_later_rule_sees_what_an_earlier_one_recorded_in_the_same_evaluation() {
     let mut hot = alert("Hot", "job:heat:sum > 3");
     hot.hold = seconds(15);
     let rules = vec![record("job:heat:sum", "sum by (job) (heat)"), Rule::Alert(hot)];
-    let mut world = World::new(spec(vec![group("g", rules)]));
-    world.show("t", "heat{pod=\"a\"} 1\nheat{pod=\"b\"} 1");
-    world.run_to(15);
+    let mut world = World::showing(vec![group("g", rules)], "heat{pod=\"a\"} 1\nheat{pod=\"b\"} 1", 15);
     world.show("t", "heat{pod=\"a\"} 3\nheat{pod=\"b\"} 1");
     world.run_to(60);
     assert_eq!(world.query("job:heat:sum"), ["job:heat:sum{job=\"t\"} 4"]);
@@ -27,9 +25,7 @@ fn an_output_that_is_returned_no_more_ends_at_once() {
         record_with("heat:high", "heat > 3", &[("team", "sre"), ("job", "")]),
         Rule::Alert(alert("A", "heat:high > 0")),
     ];
-    let mut world = World::new(spec(vec![group("g", rules)]));
-    world.show("t", "heat{pod=\"a\"} 4\nheat{pod=\"b\"} 5");
-    world.run_to(30);
+    let mut world = World::showing(vec![group("g", rules)], "heat{pod=\"a\"} 4\nheat{pod=\"b\"} 5", 30);
     let (a, b) = ("heat:high{pod=\"a\", team=\"sre\"} 4", "heat:high{pod=\"b\", team=\"sre\"} 5");
     assert_eq!(world.query("heat:high"), [a, b]);
     world.show("t", "heat{pod=\"a\"} 4\nheat{pod=\"b\"} 1");
@@ -71,9 +67,7 @@ fn a_lost_target_is_seen_through_what_was_recorded() {
         Rule::Alert(alert("Own", "job:heat:sum > 3")),
         Rule::Alert(alert("Chained", "all:heat:max > 3")),
     ];
-    let mut world = World::new(spec(vec![group("g", rules)]));
-    world.show("t", "heat 4");
-    world.run_to(30);
+    let mut world = World::showing(vec![group("g", rules)], "heat 4", 30);
     assert_eq!(world.told(), ["00:15 firing Own{job=t}", "00:15 firing Chained{job=all}"]);
     world.lose("t");
     world.run_to(60);
@@ -90,9 +84,7 @@ fn a_group_that_reads_another_comes_after_it_wherever_it_stands() {
     let reads = group("reads", vec![Rule::Alert(alert("A", "b > 3"))]);
     let middle = group("middle", vec![record("b", "a")]);
     let writes = group("writes", vec![record("a", "heat")]);
-    let mut world = World::new(spec(vec![reads, middle, writes]));
-    world.show("t", "heat 4");
-    world.run_to(15);
+    let mut world = World::showing(vec![reads, middle, writes], "heat 4", 15);
     assert_eq!(world.told(), ["00:15 firing A{job=t}"]);
     let order: Vec<_> = world.last.groups.iter().map(|group| group.group.as_str()).collect();
     assert_eq!(order, ["f;writes", "f;middle", "f;reads"]);
@@ -108,9 +100,7 @@ fn groups_that_read_each_other_are_evaluated_in_the_order_of_their_files() {
         group("two", vec![record("b", "a")]),
         group("three", vec![record("c", "b")]),
     ];
-    let mut world = World::new(spec(groups));
-    world.show("t", "heat 1");
-    world.run_to(60);
+    let world = World::showing(groups, "heat 1", 60);
     let order: Vec<_> = world.last.groups.iter().map(|group| group.group.clone()).collect();
     assert_eq!(order, ["f;one", "f;two", "f;three"]);
     assert_eq!(
@@ -122,9 +112,7 @@ fn groups_that_read_each_other_are_evaluated_in_the_order_of_their_files() {
 #[test]
 fn what_nobody_reads_is_evaluated_and_not_kept() {
     let rules = || vec![record("a", "heat"), record("broken", "heat * on () group_left () heat")];
-    let mut world = World::new(spec(vec![group("g", rules())]));
-    world.show("t", "heat{pod=\"a\"} 1\nheat{pod=\"b\"} 1");
-    world.run_to(15);
+    let world = World::showing(vec![group("g", rules())], "heat{pod=\"a\"} 1\nheat{pod=\"b\"} 1", 15);
     assert_eq!(world.query("a"), [""; 0]);
     assert_eq!((world.rule("a").error, world.rule("broken").error.is_some()), (None, true));
     let mut spec = spec(vec![group("g", rules())]);
@@ -203,9 +191,7 @@ fn an_offset_moves_the_query_and_the_stamp_but_not_the_life_of_alerts() {
 #[test]
 fn a_moment_that_does_not_move_is_seen_through_to() {
     let rules = vec![record("a", "rate(x[5m])"), Rule::Alert(alert("A", "a @ 30 > 1"))];
-    let mut world = World::new(spec(vec![group("g", rules)]));
-    world.show("t", "x 1");
-    world.run_to(60);
+    let world = World::showing(vec![group("g", rules)], "x 1", 60);
     assert_eq!(world.rule("A").error, None);
 }
 
@@ -213,9 +199,7 @@ fn a_moment_that_does_not_move_is_seen_through_to() {
 fn a_rule_that_looks_behind_finds_what_it_looks_for() {
     let mut behind = group("g", vec![Rule::Alert(alert("A", "heat > 3"))]);
     behind.query_offset = seconds(600);
-    let mut world = World::new(spec(vec![behind.clone()]));
-    world.show("t", "heat 4");
-    world.run_to(660);
+    let mut world = World::showing(vec![behind.clone()], "heat 4", 660);
     assert_eq!(world.told(), ["10:15 firing A{job=t}"]);
     world.show("t", "heat 1");
     world.run_to(700);

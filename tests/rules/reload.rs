@@ -5,19 +5,11 @@ use atalaya::model::Labels;
 use atalaya::rule::{InstanceState, Rule, RuleGroup, UNKNOWN_AFTER};
 use atalaya::store::Retain;
 
-use super::world::{World, alert, at, group, record, seconds, spec, target, templates};
-
-fn hot(expr: &str, hold_s: u64) -> Rule {
-    let mut rule = alert("Hot", expr);
-    rule.hold = seconds(hold_s);
-    Rule::Alert(rule)
-}
+use super::world::{World, alert, at, group, hot, record, seconds, spec, target, templates};
 
 #[test]
 fn edits_keep_alerts_and_a_raised_for_makes_them_pending_again() {
-    let mut world = World::new(spec(vec![group("g", vec![hot("heat > 3", 30)])]));
-    world.show("t", "heat 4");
-    world.run_to(60);
+    let mut world = World::showing(vec![group("g", vec![hot("heat > 3", 30)])], "heat 4", 60);
     assert_eq!(world.told(), ["00:15 pending Hot{job=t}", "00:45 firing Hot{job=t}"]);
     // Another expression, an annotation, an interval: nothing happens.
     let mut edited = alert("Hot", "heat > 2");
@@ -56,9 +48,7 @@ fn a_rule_that_is_gone_ends_its_alerts_and_its_series() {
     assert_eq!(world.query("ALERTS{alertname=\"Hot\"}"), [""; 0]);
     assert_eq!(world.told(), ["01:15 resolved Reads{job=t}"]);
     // A group of another name is another group.
-    let mut world = World::new(spec(vec![group("g", rules())]));
-    world.show("t", "heat 4");
-    world.run_to(60);
+    let mut world = World::showing(vec![group("g", rules())], "heat 4", 60);
     world.told();
     world.reload(spec(Vec::new()));
     assert_eq!(world.told(), ["01:00 resolved Hot{job=t}", "01:00 resolved Reads{job=t}"]);
@@ -87,9 +77,7 @@ fn what_is_equal_keeps_everything() {
 
 #[test]
 fn a_new_selector_has_no_history_and_that_is_not_good_news() {
-    let mut world = World::new(spec(vec![group("g", vec![hot("heat > 3", 0)])]));
-    world.show("t", "heat 4\ncold 4");
-    world.run_to(600);
+    let mut world = World::showing(vec![group("g", vec![hot("heat > 3", 0)])], "heat 4\ncold 4", 600);
     world.told();
     // `cold` was never kept: until it has been scraped for ten minutes, its average proves nothing.
     world.show("t", "heat 0\ncold 0");
@@ -107,9 +95,7 @@ fn a_new_selector_has_no_history_and_that_is_not_good_news() {
 
 #[test]
 fn a_longer_window_waits_for_what_was_not_kept() {
-    let mut world = World::new(spec(vec![group("g", vec![hot("avg_over_time(heat[2m]) > 3", 0)])]));
-    world.show("t", "heat 4");
-    world.run_to(1200);
+    let mut world = World::showing(vec![group("g", vec![hot("avg_over_time(heat[2m]) > 3", 0)])], "heat 4", 1200);
     world.told();
     world.show("t", "heat 0");
     // Five minutes are kept at least.
@@ -130,9 +116,7 @@ fn a_longer_window_waits_for_what_was_not_kept() {
 
 #[test]
 fn a_selector_that_another_one_covers_has_its_history() {
-    let mut world = World::new(spec(vec![group("g", vec![hot("heat > 3", 0)])]));
-    world.show("t", "heat{pod=\"a\"} 4");
-    world.run_to(600);
+    let mut world = World::showing(vec![group("g", vec![hot("heat > 3", 0)])], "heat{pod=\"a\"} 4", 600);
     world.told();
     world.reload(spec(vec![group("g", vec![hot("avg_over_time(heat{pod=\"a\"}[5m]) > 9", 0)])]));
     world.run_to(615);
@@ -141,9 +125,8 @@ fn a_selector_that_another_one_covers_has_its_history() {
 
 #[test]
 fn new_selectors_find_series_that_nobody_wanted_and_old_ones_let_go() {
-    let mut world = World::new(spec(vec![group("g", vec![hot("heat > 3", 0)])]));
-    world.show("t", "heat 4\ncold{pod=\"a\"} 4\ncold{pod=\"b\"} 4");
-    world.run_to(60);
+    let mut world =
+        World::showing(vec![group("g", vec![hot("heat > 3", 0)])], "heat 4\ncold{pod=\"a\"} 4\ncold{pod=\"b\"} 4", 60);
     assert_eq!(world.evaluator.series_count(), 1);
     world.reload(spec(vec![group("g", vec![hot("cold > 3 and cold{pod=\"a\"}", 0)])]));
     assert_eq!(world.evaluator.series_count(), 0);
@@ -159,9 +142,7 @@ fn new_selectors_find_series_that_nobody_wanted_and_old_ones_let_go() {
 
 #[test]
 fn a_new_group_begins_at_its_next_moment() {
-    let mut world = World::new(spec(Vec::new()));
-    world.show("t", "heat 4");
-    world.run_to(75);
+    let mut world = World::showing(Vec::new(), "heat 4", 75);
     let minute =
         RuleGroup::new("f", "g", seconds(60), vec![hot("heat > 3", 0), Rule::Alert(alert("Gone", "absent(heat)"))]);
     world.reload(spec(vec![minute]));
@@ -172,9 +153,7 @@ fn a_new_group_begins_at_its_next_moment() {
 
 #[test]
 fn alerts_and_recording_rules_of_one_id_are_not_one_rule() {
-    let mut world = World::new(spec(vec![group("g", vec![hot("heat > 3", 0)])]));
-    world.show("t", "heat 4");
-    world.run_to(15);
+    let mut world = World::showing(vec![group("g", vec![hot("heat > 3", 0)])], "heat 4", 15);
     let Rule::Record(mut rule) = record("Hot", "heat") else { unreachable!("it records") };
     rule.id = atalaya::model::RuleId::new("Hot");
     world.reload(spec(vec![group("g", vec![Rule::Record(rule)])]));
@@ -212,9 +191,7 @@ fn targets_that_stay_keep_their_series_and_those_that_go_end() {
 
 #[test]
 fn an_outage_is_no_good_news_for_a_rule_that_was_edited_meanwhile() {
-    let mut world = World::new(spec(vec![group("g", vec![hot("heat > 3", 0)])]));
-    world.show("t", "heat 4");
-    world.run_to(60);
+    let mut world = World::showing(vec![group("g", vec![hot("heat > 3", 0)])], "heat 4", 60);
     assert_eq!(world.told(), ["00:15 firing Hot{job=t}"]);
     world.lose("t");
     world.run_to(75);

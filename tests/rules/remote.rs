@@ -1,7 +1,8 @@
 //! Rules and measures that a remote source answers.
 
-use atalaya::evaluator::{Answer, Measure};
+use atalaya::evaluator::{Answer, Answered, Measure};
 use atalaya::model::{IntegrationId, IntegrationKind, Labels, ReceiverName, SourceName};
+use atalaya::promql::Value;
 use atalaya::rule::{OnUnknown, Rule};
 
 use super::world::{Elements, World, alert, at, group, parse, record, remote, seconds, spec, templates};
@@ -291,6 +292,18 @@ fn that_it_cannot_be_asked_which_targets_are_down_is_no_good_news() {
         world.answer(Ok(&[]));
         assert_eq!(world.told(), ["01:30 resolved A{pod=a}"]);
     }
+}
+
+#[test]
+fn an_answer_about_targets_that_makes_no_sense_is_no_good_news() {
+    let mut world = missing("max by (pod) (heat) > 3");
+    let id = world.questions.remove(0).id;
+    let nonsense = Answered { value: Value::Scalar(0.0), warnings: Vec::new() };
+    let transitions = world.evaluator.apply(id, Ok(nonsense), at(75));
+    world.take(transitions);
+    let error = "cannot ask which targets are down: the answer is no list of series";
+    assert_eq!(world.rule("A").error.as_deref(), Some(error));
+    assert!(world.states()[0].starts_with("A{pod=a} firing unknown"), "{:?}", world.states());
 }
 
 #[test]

@@ -56,9 +56,7 @@ fn a_query_about_the_past_reaches_further_back() {
 
 #[test]
 fn a_moment_that_does_not_move_is_asked_for_without_end() {
-    let mut world = World::new(spec(vec![group("g", vec![Rule::Alert(alert("A", "heat > 3"))])]));
-    world.show("t", "heat 4");
-    world.run_to(600);
+    let world = World::showing(vec![group("g", vec![Rule::Alert(alert("A", "heat > 3"))])], "heat 4", 600);
     // Asked about the past, which lies further back than anything is kept.
     let past = world.evaluator.query(&parse("heat @ 60"), at(15)).expect("it has a value");
     assert_eq!(past.warnings.len(), 1, "{:?}", past.warnings);

@@ -13,6 +13,7 @@ use atalaya::model::{Labels, TargetId, Timestamp};
 use atalaya::rule::{InstanceState, Rule, RuleGroup, Transition};
 use atalaya::store::LOOKBACK;
 
+use super::super::chance::{Dice, play_seeds};
 use super::world::{STEP, World, alert, at, group, record, seconds, spec, target, templates};
 
 const SEEDS: u64 = 15;
@@ -21,22 +22,6 @@ const JOBS: [&str; 3] = ["t0", "t1", "t2"];
 const PODS: [&str; 3] = ["a", "b", "c"];
 /// When the scrape after one must have come: an interval, the timeout and half an interval.
 const NEXT_BY: Duration = Duration::from_millis(37_500);
-
-/// A small generator: the same seed, the same story.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    fn percent(&mut self, chance: u64) -> bool {
-        self.below(100) < chance
-    }
-}
 
 /// What a rule is, as the story judges it.
 #[derive(Clone, Copy)]
@@ -138,7 +123,7 @@ struct Story {
 impl Story {
     fn new(seed: u64) -> Self {
         Self {
-            dice: Dice(seed),
+            dice: Dice::new(seed),
             world: World::new(Self::spec(0)),
             edit: 0,
             pages: JOBS.iter().map(|job| (*job, BTreeMap::from([("a", 1), ("b", 1)]))).collect(),
@@ -321,17 +306,5 @@ fn play(seed: u64) {
 
 #[test]
 fn nothing_is_told_that_was_not_measured() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seeds = match number("ATALAYA_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("ATALAYA_SEEDS").unwrap_or(SEEDS),
-    };
-    let mut failed = Vec::new();
-    for seed in seeds {
-        if std::panic::catch_unwind(|| play(seed)).is_err() {
-            println!("seed {seed} failed: play it again with ATALAYA_SEED={seed}");
-            failed.push(seed);
-        }
-    }
-    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
+    play_seeds(SEEDS, play);
 }

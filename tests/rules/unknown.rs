@@ -17,9 +17,7 @@ fn hot(on_unknown: OnUnknown) -> RuleGroup {
 fn after_a_while_an_alert_of_our_own_says_which_since_when_and_why() {
     let mut group = hot(OnUnknown::Keep);
     group.unknown_after = seconds(60);
-    let mut world = World::new(spec(vec![group]));
-    world.show("t", "heat{pod=\"a\"} 4\nheat{pod=\"b\"} 4");
-    world.run_to(15);
+    let mut world = World::showing(vec![group], "heat{pod=\"a\"} 4\nheat{pod=\"b\"} 4", 15);
     world.told();
     world.lose("t");
     world.run_to(75);
@@ -50,9 +48,7 @@ fn after_a_while_an_alert_of_our_own_says_which_since_when_and_why() {
 
 #[test]
 fn since_when_outlives_a_restart() {
-    let mut world = World::new(spec(vec![hot(OnUnknown::Keep)]));
-    world.show("t", "heat 4");
-    world.run_to(15);
+    let mut world = World::showing(vec![hot(OnUnknown::Keep)], "heat 4", 15);
     world.lose("t");
     world.run_to(600);
     world.restart(spec(vec![hot(OnUnknown::Keep)]));
@@ -75,9 +71,7 @@ fn since_when_outlives_a_restart() {
 
 #[test]
 fn what_is_unknown_may_resolve_instead() {
-    let mut world = World::new(spec(vec![hot(OnUnknown::Resolve)]));
-    world.show("t", "heat 4");
-    world.run_to(30);
+    let mut world = World::showing(vec![hot(OnUnknown::Resolve)], "heat 4", 30);
     world.lose("t");
     world.run_to(45);
     let labels = "Hot{job=t,severity=page,team=a}";
@@ -98,9 +92,7 @@ fn what_is_unknown_may_resolve_instead() {
 
 #[test]
 fn a_start_alone_resolves_nothing_even_then() {
-    let mut world = World::new(spec(vec![hot(OnUnknown::Resolve)]));
-    world.show("t", "heat 4");
-    world.run_to(15);
+    let mut world = World::showing(vec![hot(OnUnknown::Resolve)], "heat 4", 15);
     world.restart(spec(vec![hot(OnUnknown::Resolve)]));
     world.told();
     let transitions = world.evaluator.tick(at(30));
@@ -150,9 +142,7 @@ const ONCE: &str = "heat{pod=\"a\"} 4\nsize{pod=\"a\"} 1";
 
 #[test]
 fn rules_that_fail_and_have_no_alerts_are_told_of() {
-    let mut world = World::new(spec(vec![failing("page")]));
-    world.show("t", TWICE);
-    world.run_to(60);
+    let mut world = World::showing(vec![failing("page")], TWICE, 60);
     assert_eq!(world.told(), [""; 0]);
     world.run_to(300);
     let told = world.told();
@@ -183,18 +173,14 @@ fn rules_that_fail_and_have_no_alerts_are_told_of() {
 fn a_rule_that_fails_is_told_of_once() {
     let mut group = failing("page");
     group.rules.truncate(1);
-    let mut world = World::new(spec(vec![group.clone()]));
-    world.show("t", &ONCE.replace("} 4", "} 400"));
-    world.run_to(30);
+    let mut world = World::showing(vec![group.clone()], &ONCE.replace("} 4", "} 400"), 30);
     world.show("t", TWICE);
     world.run_to(600);
     let told = world.told();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[1].contains("AlertUnknown"), "{told:?}");
     // A rule that is gone fails no more.
-    let mut world = World::new(spec(vec![group]));
-    world.show("t", TWICE);
-    world.run_to(600);
+    let mut world = World::showing(vec![group], TWICE, 600);
     assert_eq!(world.told().len(), 1);
     world.reload(spec(Vec::new()));
     assert_eq!(world.told(), ["10:00 resolved RuleFailing{file=f,group=g,severity=page}"]);
@@ -204,9 +190,7 @@ fn a_rule_that_fails_is_told_of_once() {
 fn a_rule_that_waits_is_no_failure() {
     let mut group = group("g", vec![Rule::Alert(alert("Gone", "absent_over_time(cold[1h])"))]);
     group.unknown_after = seconds(60);
-    let mut world = World::new(spec(vec![group]));
-    world.show("t", "heat 1");
-    world.run_to(1800);
+    let mut world = World::showing(vec![group], "heat 1", 1800);
     assert!(world.rule("Gone").error.is_some());
     assert_eq!(world.told(), [""; 0]);
 }
@@ -240,9 +224,7 @@ fn after_an_outage_that_emptied_the_window_an_absence_waits_until_it_is_filled()
 #[test]
 fn an_outage_does_not_make_it_too_early_to_see_what_is_there() {
     let group = group("g", vec![Rule::Alert(alert("Gone", "absent_over_time(heat[2m])"))]);
-    let mut world = World::new(spec(vec![group]));
-    world.show("t", "heat 1");
-    world.run_to(180);
+    let mut world = World::showing(vec![group], "heat 1", 180);
     world.lose("t");
     world.run_to(330);
     world.show("t", "heat 1");

@@ -14,9 +14,7 @@ fn the_longest_way_to_a_series_says_how_long_it_must_have_been_scraped() {
             Rule::Alert(alert("Hot", "y > 3 or x > 3")),
         ]
     };
-    let mut world = World::new(spec(vec![group("g", rules())]));
-    world.show("t", "heat 4");
-    world.run_to(60);
+    let mut world = World::showing(vec![group("g", rules())], "heat 4", 60);
     assert_eq!(world.told().len(), 1);
     world.restart(spec(vec![group("g", rules())]));
     world.show("t", "heat 1");
@@ -34,9 +32,7 @@ fn each_way_has_labels_of_its_own_to_ignore() {
         record("a", "heat"),
         Rule::Alert(alert("Hot", "a{job=\"none\"} > 3 or b > 3")),
     ];
-    let mut world = World::new(spec(vec![group("g", rules)]));
-    world.show("t", "heat 4");
-    world.run_to(60);
+    let mut world = World::showing(vec![group("g", rules)], "heat 4", 60);
     assert_eq!(world.told(), ["00:30 firing Hot{job=all}"]);
     world.lose("t");
     world.run_to(120);

@@ -39,6 +39,13 @@ pub(crate) fn alert(name: &str, expr: &str) -> AlertRule {
     }
 }
 
+/// The alert `Hot` with this `for`.
+pub(crate) fn hot(expr: &str, hold_s: u64) -> Rule {
+    let mut rule = alert("Hot", expr);
+    rule.hold = seconds(hold_s);
+    Rule::Alert(rule)
+}
+
 pub(crate) fn templates(pairs: &[(&str, &str)]) -> Vec<(String, Template)> {
     let template = |text: &str| Template::parse(text).expect("a template");
     pairs.iter().map(|(name, text)| ((*name).to_owned(), template(text))).collect()
@@ -112,6 +119,14 @@ impl World {
             last: Transitions::default(),
             reports: BTreeMap::new(),
         }
+    }
+
+    /// Groups over one target `t` that shows this page, so many seconds into the story.
+    pub(crate) fn showing(groups: Vec<RuleGroup>, page: &str, until: i64) -> Self {
+        let mut world = Self::new(spec(groups));
+        world.show("t", page);
+        world.run_to(until);
+        world
     }
 
     /// The target shows this page from now on.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use atalaya::dispatch::{Delivery, DispatchRecord, DispatchRows, GroupRow, Lane, LaneKey, MemberRow};
 use atalaya::engine::{EngineRows, Record};
-use atalaya::model::{Alert, AlertStatus, DeliveryId, Fingerprint, GroupKey, Labels};
+use atalaya::model::{Alert, AlertStatus, DeliveryId, Fingerprint, GroupKey, Labels, Timestamp};
 use atalaya::rollout::{Episode, EpisodeKey};
 use atalaya::rule::InstanceRow;
 use serde::Serialize;
@@ -65,6 +65,11 @@ impl Journal {
             },
             episodes: self.episodes.values().cloned().collect(),
         }
+    }
+
+    /// Since when nothing asks for the rollback of an episode, by what is to be rolled back.
+    pub(crate) fn quiet_since(&self) -> BTreeMap<Labels, Timestamp> {
+        self.episodes.iter().filter_map(|(key, it)| Some((key.labels.clone(), it.quiet_since?))).collect()
     }
 
     /// The alerts that the evaluator would hold to fire.

@@ -84,14 +84,7 @@ pub(crate) fn content(notification: &Notification) -> Content {
 /// Puts the key of now where a key is looked up, as transport does; it is what is to be remembered of the request.
 pub(crate) fn settle(request: &mut Request, key: &SecretText) -> Option<SecretText> {
     let Request::Http(request) = request else { return None };
-    let secret = request.body_secret.as_mut()?;
-    if matches!(secret.value, BodySecretValue::Named(_)) {
-        secret.value = BodySecretValue::Kept(key.clone());
-    }
-    match &secret.value {
-        BodySecretValue::Kept(key) if secret.is_returned => Some(key.clone()),
-        _ => None,
-    }
+    request.body_secret.as_mut()?.settle(|_| Some(key.clone()))
 }
 
 impl Receivers {
