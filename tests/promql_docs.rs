@@ -18,7 +18,8 @@ fn page() -> String {
         An instant selector looks back {} minutes. A subquery without a step has one a minute. A rule is evaluated for one\n\
         moment: there `step()` and `range()` are 0, `start()` and `end()` the moment itself. A fixed moment\n\
         (`@ 1700000000`) keeps its series in memory from then on.\n\n\
-        A value is a number or a native histogram. Scrapes bring numbers only; the store keeps histograms of whoever writes some.\n\
+        A value is a number or a native histogram. Scrapes bring numbers only; histograms come of tests (`atalaya test`) and of rules\n\
+        over them.\n\
         Metric names are dropped by each function and operator, as in a Prometheus without flags; start timestamps are not\n\
         looked at. Warnings and infos are Prometheus's, with the place in the expression.\n\n\
         An expression may be {} KiB long and {DEPTH_MAX} levels deep; an evaluation may look at {SAMPLES_MAX} samples, and a\n\
