@@ -72,6 +72,8 @@ pub(super) struct Interpreter<'a> {
     /// Whether buckets of histograms are of use.
     pub(super) bare: Bare,
     pub(super) samples_left: u64,
+    /// Whether nobody waits for the value any more.
+    pub(super) is_given_up: Option<&'a dyn Fn() -> bool>,
     /// How many series may still be looked through for selectors that the store was not told of.
     pub(super) series_left: u64,
     /// What such selectors found, so that none looks twice.
@@ -89,6 +91,7 @@ impl<'a> Interpreter<'a> {
             notes: if options.annotates { Annotations::default() } else { Annotations::muted() },
             bare: Bare::default(),
             samples_left: options.samples_max,
+            is_given_up: None,
             series_left: options.samples_max,
             found: HashMap::new(),
         }
@@ -218,7 +221,10 @@ impl<'a> Interpreter<'a> {
         let most = self.options.samples_max;
         let too_many = || EvalError::new(span, format!("the expression looks at more than {most} samples"));
         self.samples_left = self.samples_left.checked_sub(samples).ok_or_else(too_many)?;
-        Ok(())
+        match self.is_given_up {
+            Some(is_given_up) if is_given_up() => Err(EvalError::new(span, "nobody waits for the query any more")),
+            _ => Ok(()),
+        }
     }
 }
 
