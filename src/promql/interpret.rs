@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Span;
 use super::aggregate::aggregate;
@@ -77,7 +77,7 @@ pub(super) struct Interpreter<'a> {
     /// How many series may still be looked through for selectors that the store was not told of.
     pub(super) series_left: u64,
     /// What such selectors found, so that none looks twice.
-    pub(super) found: HashMap<Vec<Matcher>, Rc<[SeriesId]>>,
+    pub(super) found: HashMap<Vec<Matcher>, Arc<[SeriesId]>>,
 }
 
 impl<'a> Interpreter<'a> {

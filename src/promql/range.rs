@@ -1,5 +1,8 @@
 //! Queries over a range of moments, which can be answered a piece at a time: whoever evaluates them has other things to do.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::annotation::Annotations;
 use super::ast::{Expr, ValueType};
 use super::check::type_of;
@@ -7,8 +10,8 @@ use super::interpret::{EvalError, Interpreter};
 use super::length::Moments;
 use super::query::{Answer, Gathering, MOMENTS_MAX, Options, within};
 use super::value::{Item, Outcome, Value};
-use crate::model::{Labels, Timestamp};
-use crate::store::Store;
+use crate::model::{Labels, Matcher, Timestamp};
+use crate::store::{SeriesId, Store};
 
 /// A query over a range, under way.
 #[derive(Debug)]
@@ -18,6 +21,9 @@ pub struct RangeQuery {
     next: Timestamp,
     options: Options,
     samples_left: u64,
+    series_left: u64,
+    /// What selectors that the store was not told of found, and in which state of its series.
+    found: (u64, HashMap<Vec<Matcher>, Arc<[SeriesId]>>),
     gathering: Gathering,
     notes: Annotations,
 }
@@ -38,8 +44,9 @@ impl RangeQuery {
             return Err(EvalError::new(expr.span, what));
         }
         let notes = if options.annotates { Annotations::default() } else { Annotations::muted() };
-        let (next, samples_left) = (moments.start, options.samples_max);
-        Ok(Self { moments, next, options, samples_left, gathering: Gathering::default(), notes })
+        let (next, samples_left, series_left) = (moments.start, options.samples_max, options.samples_max);
+        let (found, gathering) = ((0, HashMap::new()), Gathering::default());
+        Ok(Self { moments, next, options, samples_left, series_left, found, gathering, notes })
     }
 
     /// Evaluates the expression, which is the one that this was made of, at one moment after the other, until `pauses` says
@@ -54,7 +61,11 @@ impl RangeQuery {
         let mut interpreter = Interpreter::new(store, self.moments, &self.options);
         interpreter.is_given_up = Some(is_given_up);
         interpreter.samples_left = self.samples_left;
+        interpreter.series_left = self.series_left;
         interpreter.notes = std::mem::take(&mut self.notes);
+        if self.found.0 == store.membership() {
+            interpreter.found = std::mem::take(&mut self.found.1);
+        }
         while self.next <= self.moments.end {
             let at = self.next;
             interpreter.at = at;
@@ -77,6 +88,8 @@ impl RangeQuery {
             }
         }
         self.samples_left = interpreter.samples_left;
+        self.series_left = interpreter.series_left;
+        self.found = (store.membership(), interpreter.found);
         self.notes = interpreter.notes;
         Ok(self.next > self.moments.end)
     }
@@ -96,6 +109,8 @@ mod tests {
     use super::super::interpret::tests::store;
     use super::super::{parse, query};
     use super::*;
+    use crate::model::{Sample, TargetId};
+    use crate::store::Origin;
 
     fn moments(minutes: i64) -> Moments {
         let at = |minute: i64| Timestamp::from_millis(minute * 60_000);
@@ -115,6 +130,25 @@ mod tests {
             }
             assert_eq!((running.finish(&expr), pieces), (Ok(whole), 6), "{source}");
         }
+    }
+
+    #[test]
+    fn what_was_found_is_looked_for_again_when_there_are_other_series() {
+        let expr = parse("{__name__=~'a|b'}").unwrap();
+        let mut store = store(&[("a", "0 1 2 3 4 5")]);
+        let options = Options { samples_max: 20, ..Options::default() };
+        let mut running = RangeQuery::new(&expr, moments(5), options).unwrap();
+        assert_eq!(running.proceed(&expr, &store, &|| false, &mut || true), Ok(false));
+        let labels = Labels::from_pairs([("__name__", "b")]);
+        let id = store.series_for(&labels, &Origin::Scraped(TargetId::new("t"))).unwrap();
+        store.append(id, Sample { at: Timestamp::from_millis(60_000), value: 7.0 });
+        assert_eq!(running.proceed(&expr, &store, &|| false, &mut || true), Ok(false));
+        // Once more it would look through more series than it may.
+        running.series_left = 0;
+        assert_eq!(running.proceed(&expr, &store, &|| false, &mut || false), Ok(true));
+        let Ok(Answer { value: Value::Matrix(found), .. }) = running.finish(&expr) else { panic!("no matrix") };
+        let samples: Vec<usize> = found.iter().map(|it| it.samples.len()).collect();
+        assert_eq!(samples, [6, 5]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What instant selectors select: the newest sample of each series, or one interpolated between two.
 
 use std::ops::Deref;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Span;
@@ -19,7 +19,7 @@ pub(super) enum Selected<'a> {
     /// The store was told of the selector and has them ready.
     Standing(&'a [SeriesId]),
     /// They were looked for.
-    Found(Rc<[SeriesId]>),
+    Found(Arc<[SeriesId]>),
 }
 
 impl Deref for Selected<'_> {
@@ -113,7 +113,7 @@ impl<'a> Interpreter<'a> {
         let most = self.options.samples_max;
         let too_many = || EvalError::new(span, format!("the expression looks through more than {most} series"));
         self.series_left = self.series_left.checked_sub(self.store.series_count() as u64).ok_or_else(too_many)?;
-        let ids: Rc<[SeriesId]> = self.store.matching(matchers).into();
+        let ids: Arc<[SeriesId]> = self.store.matching(matchers).into();
         self.found.insert(matchers.to_vec(), ids.clone());
         Ok(Selected::Found(ids))
     }

@@ -13,8 +13,8 @@ use crate::promql::{self, ExprKind};
 use super::ApiError;
 use super::query::parse_error;
 
-/// The largest form that is read: one with the longest expression that is read, every byte of it escaped.
-const FORM_BYTES_MAX: usize = 3 * promql::LENGTH_MAX + 64 * 1024;
+/// The largest form that is read, as in Prometheus.
+const FORM_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// The longest stretch of time: what fits into 63 bits of nanoseconds.
 const DURATION_SECONDS_MAX: f64 = 9_223_372_036.854;
 /// How many selectors `match[]` may be given.
