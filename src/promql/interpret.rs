@@ -284,7 +284,7 @@ pub(super) mod tests {
 
     /// The same, with what is told about it behind it.
     pub(in super::super) fn told_of(source: &str, store: &Store, minute: i64) -> String {
-        let Answer { value, annotations } = match answer(source, store, minute, &Options::default()) {
+        let Answer { value, annotations, .. } = match answer(source, store, minute, &Options::default()) {
             Ok(answer) => answer,
             Err(error) => return format!("error: {error}"),
         };
