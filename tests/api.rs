@@ -123,8 +123,8 @@ async fn answer(call: reqwest::RequestBuilder) -> Answer {
     (status, serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{status} {text}: {error}")))
 }
 
-fn success(data: Value) -> Answer {
-    (200, json!({"status": "success", "data": data}))
+fn success(data: impl Into<Value>) -> Answer {
+    (200, json!({"status": "success", "data": data.into()}))
 }
 
 fn names(all: &[&str]) -> Answer {

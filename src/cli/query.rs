@@ -218,8 +218,9 @@ fn place<'a>(error: &'a str, source: &str) -> Option<(Span, &'a str)> {
             return Some((ours.span, what));
         }
     }
-    let before: usize = source.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
-    let text = source.get(before..)?.lines().next().unwrap_or_default();
+    let lines = || source.split_inclusive('\n');
+    let text = lines().nth(line.checked_sub(1)?)?.trim_end_matches('\n');
+    let before: usize = lines().take(line - 1).map(str::len).sum();
     let in_line = text.char_indices().nth(column.checked_sub(1)?).map_or(text.len(), |(at, _)| at);
     let start = u32::try_from(before + in_line).ok()?;
     Some((Span { start, end: start }, what))
@@ -309,6 +310,6 @@ mod tests {
         check("é + b", "1:5: here", "here\né + b\n    ^\n");
         check("up", "1:9: past the end", "past the end\nup\n  ^\n");
         check("up", "query timed out", "query timed out (bad_data)\n");
-        check("up", "9:9: nowhere", "nowhere\n\n^\n");
+        check("up", "9:9: nowhere", "9:9: nowhere (bad_data)\n");
     }
 }

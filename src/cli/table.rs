@@ -52,7 +52,7 @@ pub(super) fn courses(series: &[ShownSeries], span: (f64, f64), width: Option<us
     let least = COURSE_CHARS_MIN + GAP.len();
     let room = width.map(|width| width.saturating_sub(columns_width(&columns[..3]) + least));
     fit(&mut columns[3..], room);
-    let chars = width.unwrap_or(COLUMNS).saturating_sub(columns_width(&columns) + GAP.len());
+    let chars = width.unwrap_or(COLUMNS).saturating_sub(columns_width(&columns));
     let chars = chars.clamp(COURSE_CHARS_MIN, COURSE_CHARS_MAX);
     lines(series, &columns, |row| match row {
         None => "COURSE".to_owned(),

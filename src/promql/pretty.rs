@@ -70,7 +70,9 @@ mod tests {
         check(&format!("topk(3, {a} > bool {b})"), &format!("topk(\n  3,\n    {a}\n  > bool\n    {b}\n)"));
         check(
             &format!("label_replace({a}, 'dst', '$1', 'src', '(.*)') == ({b})"),
-            &format!("  label_replace({a}, \"dst\", \"$1\", \"src\", \"(.*)\")\n==\n  ({b})"),
+            &format!(
+                "  label_replace(\n    {a},\n    \"dst\",\n    \"$1\",\n    \"src\",\n    \"(.*)\"\n  )\n==\n  ({b})"
+            ),
         );
         check(
             &format!("max_over_time(({a} + {b})[1h:] offset 5m)"),

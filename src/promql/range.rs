@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn pieces_make_the_whole() {
         let store = store(&[("a{x='1'}", "0 1 2 3 4 5"), ("a{x='2'}", "_ 7 8 _ stale 3")]);
-        for source in ["a", "sum_over_time(a[3m]) @ end()", "1 + sort(a)", "rate(a[2m])", "quantile(2, a)"] {
+        for source in ["a", "sum_over_time(a[3m] @ end())", "1 + sort(a)", "rate(a[2m])", "quantile(2, a)"] {
             let expr = parse(source).unwrap();
             let whole = query(&expr, &store, moments(5), &Options::default()).unwrap();
             let mut running = RangeQuery::new(&expr, moments(5), Options::default()).unwrap();
