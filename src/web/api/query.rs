@@ -119,6 +119,10 @@ async fn answer(
     moments: Moments,
     Asking { limit, timeout, lookback, stats }: Asking,
 ) -> Result<Answer<QueryData>, ApiError> {
+    let late = || ApiError::timeout("query timed out in expression evaluation");
+    if timeout.is_zero() {
+        return Err(late());
+    }
     let stopwatch = Stopwatch::start();
     let (reply, answer) = oneshot::channel();
     let gone = Unanswered::Stalled { part: "daemon" };
@@ -128,7 +132,7 @@ async fn answer(
         answer.await.map_err(|_| gone)?
     };
     let answer = tokio::time::timeout(timeout, asked).await;
-    let answer = answer.map_err(|_| ApiError::timeout("query timed out in expression evaluation"))?;
+    let answer = answer.map_err(|_| late())?;
     let Queried { value, mut warnings, annotations, samples, took } = answer?.map_err(|error| {
         let (line, column) = error.span.line_column(source);
         ApiError::execution(format!("{line}:{column}: {error}"))
