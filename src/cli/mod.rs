@@ -1,9 +1,13 @@
 //! The commands: what a person types, and what they read.
 
 mod check;
+mod course;
 mod demo;
 mod log;
+mod query;
+mod query_answer;
 mod run;
+mod table;
 mod test;
 
 use std::net::SocketAddr;
@@ -38,6 +42,8 @@ enum Command {
     Check(CheckArguments),
     /// Runs unit tests of rules, in the form of promtool's: exits 1 when one fails.
     Test(TestArguments),
+    /// Says what an expression comes to: exits 1 when the query is refused or fails, and 2 when it cannot be asked.
+    Query(QueryArguments),
     /// Plays a canary that goes bad, over real HTTP on this machine: an alert, a message, a page and a rollback.
     Demo(DemoArguments),
 }
@@ -111,6 +117,41 @@ pub struct TestArguments {
     pub honor_intervals: bool,
 }
 
+/// What `atalaya query` is told.
+#[derive(Debug, clap::Args)]
+pub struct QueryArguments {
+    /// The expression, in PromQL.
+    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    pub expr: String,
+    /// The moment: as in `-5m`, RFC 3339, or seconds since the epoch [default: now].
+    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with_all = ["from", "to", "step"])]
+    pub at: Option<String>,
+    /// The first moment of a range.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// The last moment of a range [default: now].
+    #[arg(long, value_name = "T", allow_hyphen_values = true, requires = "from")]
+    pub to: Option<String>,
+    /// How far the moments of a range are apart [default: 120 of them].
+    #[arg(long, value_name = "DURATION", requires = "from")]
+    pub step: Option<String>,
+    /// Who is asked: a daemon, or anything that speaks Prometheus's API.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9095")]
+    pub source: String,
+    /// How the value is written.
+    #[arg(long, value_enum, default_value_t = QueryOutput::Table)]
+    pub output: QueryOutput,
+}
+
+/// How `atalaya query` writes a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum QueryOutput {
+    /// For people.
+    Table,
+    /// For programs: the `data` of the answer.
+    Json,
+}
+
 /// What `atalaya demo` is told.
 #[derive(Debug, clap::Args)]
 pub struct DemoArguments {
@@ -158,6 +199,7 @@ pub fn main() -> ExitCode {
         }
         Command::Check(arguments) => check::check(&arguments),
         Command::Test(arguments) => test::test(&arguments),
+        Command::Query(arguments) => Ok(query::query(&arguments)),
         Command::Demo(demo) => demo::demo(demo, arguments.log_format, log_level),
     };
     match result {

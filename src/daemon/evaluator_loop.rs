@@ -8,18 +8,17 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::{self, Clock, Stopwatch};
 use crate::engine::Event;
 use crate::evaluator::{
-    Answered, Evaluator, EvaluatorSpec, GroupView, Queried, QuestionId, Scrape, ScrapeReport, ScrapeTarget, TargetView,
+    Answered, Evaluator, EvaluatorSpec, GroupView, QuestionId, Scrape, ScrapeReport, ScrapeTarget, TargetView,
     Transitions,
 };
 use crate::model::{TargetId, Timestamp};
-use crate::promql::EvalError;
 use crate::source::{RemoteAnswer, TargetsChanged};
 use crate::store::Inventory;
 use crate::telemetry::{HealthLabel, QueueLabel, ReasonLabel, ResultLabel, Telemetry};
-use crate::web::QueryRequest;
 
 use super::engine_loop::{EngineCommand, EngineReload};
 use super::means::Remote;
+use super::query_turns::QueryTurns;
 
 /// What the evaluator's thread is asked.
 pub(super) enum EvaluatorCommand {
@@ -72,12 +71,6 @@ pub(super) struct EvaluatorReload {
     pub(super) done: oneshot::Sender<()>,
 }
 
-/// A query of the API.
-pub(super) struct QueryCommand {
-    pub(super) query: QueryRequest,
-    pub(super) reply: oneshot::Sender<Result<Queried, EvalError>>,
-}
-
 /// What the evaluator holds, to look at.
 #[derive(Clone, Debug)]
 pub(super) struct EvaluatorView {
@@ -93,8 +86,8 @@ pub(super) struct EvaluatorLoop {
     pub(super) clock: Clock,
     pub(super) telemetry: Telemetry,
     pub(super) commands: mpsc::Receiver<EvaluatorCommand>,
-    /// Queries of the API. One is taken when nothing else is to be done, so that a tick waits for one of them at most.
-    pub(super) queries: mpsc::Receiver<QueryCommand>,
+    /// Queries of the API. A piece of one is evaluated when nothing else is to be done, so that a tick waits for no more.
+    pub(super) queries: QueryTurns,
     pub(super) engine: mpsc::Sender<EngineCommand>,
     /// Who answers what rules ask of others, and where the answers go; not kept alive.
     pub(super) remote: Remote,
@@ -110,7 +103,7 @@ const COUNT_TARGETS_EVERY: Duration = Duration::from_secs(2);
 /// What there is to do next.
 enum Next {
     Command(EvaluatorCommand),
-    Query(QueryCommand),
+    Query,
     /// It is time to look at the clock.
     Tick,
     /// Nobody commands any more.
@@ -125,8 +118,8 @@ impl EvaluatorLoop {
         loop {
             let is_open = match self.next(due) {
                 Next::Command(command) => self.take(command, &mut due),
-                Next::Query(query) => {
-                    self.query(query);
+                Next::Query => {
+                    self.queries.go_on(&self.evaluator, &self.telemetry);
                     true
                 }
                 Next::Tick => true,
@@ -162,7 +155,7 @@ impl EvaluatorLoop {
                 biased;
                 command = commands.recv() => command.map_or(Next::End, Next::Command),
                 () = tokio::time::sleep(nap) => Next::Tick,
-                Some(query) = queries.recv() => Next::Query(query),
+                true = queries.wait() => Next::Query,
             }
         })
     }
@@ -177,19 +170,6 @@ impl EvaluatorLoop {
             self.remote.sources.ask_all(questions, self.remote.within, &back);
         }
         self.engine.blocking_send(EngineCommand::Event(Event::Transitions(transitions))).is_ok()
-    }
-
-    fn query(&self, QueryCommand { query, reply }: QueryCommand) {
-        // Whoever asked may have given up while it waited.
-        if reply.is_closed() {
-            return;
-        }
-        let stopwatch = Stopwatch::start();
-        let result = self.evaluator.query(&query.expr, query.at);
-        self.telemetry.service.query_seconds.observe(stopwatch.elapsed().as_secs_f64());
-        let label = if result.is_ok() { "ok" } else { "error" };
-        self.telemetry.service.queries.get_or_create(&ResultLabel { result: label }).inc();
-        let _ = reply.send(result);
     }
 
     fn reload(&mut self, reload: EvaluatorReload, due: &mut Timestamp) -> bool {

@@ -15,6 +15,7 @@ mod fixed;
 mod loaded;
 mod looks;
 mod means;
+mod query_turns;
 mod reload;
 mod run;
 mod secrets;

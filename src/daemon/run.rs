@@ -26,18 +26,19 @@ use crate::web::{self, Status, Web};
 
 use super::config_file::{ConfigFile, Seen};
 use super::engine_loop::{EngineCommand, EngineLoop};
-use super::evaluator_loop::{EvaluatorCommand, EvaluatorLoop, QueryCommand};
+use super::evaluator_loop::{EvaluatorCommand, EvaluatorLoop};
 use super::fixed::Fixed;
 use super::loaded;
 use super::looks::Looks;
 use super::means::{Means, MeansError};
+use super::query_turns::{QueryCommand, QueryTurns};
 use super::reload::{RELOADS_WAITING_MAX, Reloader, Reloads};
 use super::watch::Watch;
 
 /// How many scrapes may wait for the evaluator. When it is behind, scrapers wait too.
 const SCRAPES_WAITING_MAX: usize = 64;
 /// How many queries may wait for the evaluator. More are refused.
-const QUERIES_WAITING_MAX: usize = 8;
+const QUERIES_WAITING_MAX: usize = 32;
 /// How long the web's clients may take to hang up.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How many events may wait for the engine.
@@ -171,7 +172,7 @@ impl Daemon {
             clock: clock.clone(),
             telemetry: telemetry.clone(),
             commands: evaluator_out,
-            queries: queries_out,
+            queries: QueryTurns::new(queries_out),
             engine: engine_in.clone(),
             remote: means.remote,
             back: evaluator_in.downgrade(),

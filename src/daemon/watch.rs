@@ -10,10 +10,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::source::ScrapesWatch;
 use crate::telemetry::{ResultLabel, Telemetry};
-use crate::web::{Looked, QueryReply, QueryRequest, Status, Unanswered, View, WebRequest};
+use crate::web::{Looked, Status, Unanswered, View, WebRequest};
 
 use super::engine_loop::EngineCommand;
-use super::evaluator_loop::{EvaluatorCommand, QueryCommand};
+use super::evaluator_loop::EvaluatorCommand;
+use super::query_turns::QueryCommand;
 use super::reload::{Cause, RELOADS_WAITING_MAX, Reloads};
 
 /// How long a thread may take to answer before it counts as stalled.
@@ -91,7 +92,9 @@ impl Watch {
             WebRequest::Inventory(reply) => {
                 in_turn(&turns.views, reply, async move { watch.ask_evaluator(EvaluatorCommand::Inventory).await });
             }
-            WebRequest::Query(query, reply) => self.query(query, reply),
+            WebRequest::Query(query, reply) => self.in_line(|inner| QueryCommand::Query(query, inner), reply),
+            WebRequest::Series(query, reply) => self.in_line(|inner| QueryCommand::Series(query, inner), reply),
+            WebRequest::Metadata(reply) => self.in_line(QueryCommand::Metadata, reply),
             WebRequest::Reload(reply) => {
                 in_turn(&turns.reloads, reply, async move { Ok(watch.reloads.reload(Cause::Request).await) });
             }
@@ -99,13 +102,17 @@ impl Watch {
     }
 
     /// Puts a query in the line, if there is room. The line is short: what waits long is of no use to anyone.
-    fn query(&self, query: QueryRequest, reply: QueryReply) {
+    fn in_line<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> QueryCommand,
+        reply: oneshot::Sender<Result<T, Unanswered>>,
+    ) {
         let (inner, answer) = oneshot::channel();
         let Some(queries) = self.queries.upgrade() else {
             let _ = reply.send(Err(Unanswered::Stalled { part: "evaluator" }));
             return;
         };
-        if queries.try_send(QueryCommand { query, reply: inner }).is_err() {
+        if queries.try_send(command(inner)).is_err() {
             self.telemetry.service.queries.get_or_create(&ResultLabel { result: "refused" }).inc();
             let _ = reply.send(Err(Unanswered::Crowded));
             return;

@@ -13,6 +13,7 @@ use super::failing::{FailingRule, own_labels};
 use super::group::Group;
 use super::health::Health;
 use super::ingest::Intake;
+use super::metadata::Metadata;
 use super::overdue::UnknownAlert;
 use super::own::{OwnAlerts, Told};
 use super::remote::Questions;
@@ -49,6 +50,7 @@ pub struct Evaluator {
     own: OwnAlerts,
     /// Instances from before a restart whose rule is gone: they resolve at the first tick.
     pub(super) orphans: Vec<InstanceRow>,
+    pub(super) metadata: Metadata,
     trimmed_at: Option<Timestamp>,
     ticked_at: Option<Timestamp>,
     pub(super) is_strict: bool,
@@ -74,6 +76,7 @@ impl Evaluator {
             failing: BTreeMap::new(),
             own: OwnAlerts::new(),
             orphans: Vec::new(),
+            metadata: Metadata::default(),
             trimmed_at: None,
             ticked_at: None,
             is_strict: false,
@@ -160,7 +163,9 @@ impl Evaluator {
     /// Takes in a scrape. A target that is not configured is ignored.
     pub fn ingest(&mut self, scrape: &Scrape) -> ScrapeReport {
         let Some(intake) = self.intakes.get_mut(&scrape.target) else { return ScrapeReport::default() };
-        intake.take_in(&mut self.store, scrape)
+        let report = intake.take_in(&mut self.store, scrape);
+        self.metadata.note(scrape, &report);
+        report
     }
 
     /// When something is next due after `now`: a group, or the measures.

@@ -23,6 +23,7 @@ mod remote;
 mod wire;
 
 mod join;
+mod metadata;
 mod query;
 mod reload;
 mod queries;
@@ -32,8 +33,9 @@ pub use exposed::IntakeOptions;
 pub use failing::RULE_FAILING;
 pub use join::Evaluator;
 pub use measure::{Answer, Measure, Reading};
+pub use metadata::MetricMetadata;
 pub use overdue::ALERT_UNKNOWN;
-pub use query::Queried;
+pub use query::{Queried, Query, QueryProgress, RunningQuery, SeriesFound, SeriesQuery};
 pub use rehearsal::{FiringAlert, RuleFailure};
 pub use scrape::{Page, PageError, PageFormat, Scrape, ScrapeReport, ScrapeTarget};
 pub use spec::{Answered, EvaluatorSpec, GroupReport, InstanceChange, Question, QuestionId, Transitions};

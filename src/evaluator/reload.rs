@@ -104,6 +104,8 @@ impl Evaluator {
         for id in gone {
             self.store.end_target(&id, now);
         }
+        let Self { metadata, intakes, .. } = self;
+        metadata.keep(|id| intakes.contains_key(id));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Span;
 use super::aggregate::aggregate;
@@ -72,10 +72,12 @@ pub(super) struct Interpreter<'a> {
     /// Whether buckets of histograms are of use.
     pub(super) bare: Bare,
     pub(super) samples_left: u64,
+    /// Whether nobody waits for the value any more.
+    pub(super) is_given_up: Option<&'a dyn Fn() -> bool>,
     /// How many series may still be looked through for selectors that the store was not told of.
     pub(super) series_left: u64,
     /// What such selectors found, so that none looks twice.
-    pub(super) found: HashMap<Vec<Matcher>, Rc<[SeriesId]>>,
+    pub(super) found: HashMap<Vec<Matcher>, Arc<[SeriesId]>>,
 }
 
 impl<'a> Interpreter<'a> {
@@ -89,6 +91,7 @@ impl<'a> Interpreter<'a> {
             notes: if options.annotates { Annotations::default() } else { Annotations::muted() },
             bare: Bare::default(),
             samples_left: options.samples_max,
+            is_given_up: None,
             series_left: options.samples_max,
             found: HashMap::new(),
         }
@@ -218,7 +221,10 @@ impl<'a> Interpreter<'a> {
         let most = self.options.samples_max;
         let too_many = || EvalError::new(span, format!("the expression looks at more than {most} samples"));
         self.samples_left = self.samples_left.checked_sub(samples).ok_or_else(too_many)?;
-        Ok(())
+        match self.is_given_up {
+            Some(is_given_up) if is_given_up() => Err(EvalError::new(span, "nobody waits for the query any more")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -278,7 +284,7 @@ pub(super) mod tests {
 
     /// The same, with what is told about it behind it.
     pub(in super::super) fn told_of(source: &str, store: &Store, minute: i64) -> String {
-        let Answer { value, annotations } = match answer(source, store, minute, &Options::default()) {
+        let Answer { value, annotations, .. } = match answer(source, store, minute, &Options::default()) {
             Ok(answer) => answer,
             Err(error) => return format!("error: {error}"),
         };

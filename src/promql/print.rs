@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::ast::{
     Aggregation, At, BinaryOperation, Call, Expr, ExprKind, Fill, Grouping, Matching, MatchingSide, Reading, Selector,
-    Shift,
+    Shift, Subquery,
 };
 use super::length::Length;
 use super::lexer::is_metric_name;
@@ -20,13 +20,7 @@ impl fmt::Display for Expr {
             ExprKind::Bytes(bytes) => write!(f, "{}", QuotedBytes(bytes)),
             ExprKind::Selector(of) => selector(f, of, None),
             ExprKind::Range { selector: of, range } => selector(f, of, Some(range)),
-            ExprKind::Subquery(query) => {
-                write!(f, "{}[{}:", query.expr, query.range)?;
-                if let Some(step) = &query.step {
-                    write!(f, "{step}")?;
-                }
-                write!(f, "]{}", query.shift)
-            }
+            ExprKind::Subquery(query) => write!(f, "{}{}", query.expr, subquery_range(query)),
             ExprKind::Call(call) => function_call(f, call),
             ExprKind::Aggregate(aggregation) => aggregate(f, aggregation),
             ExprKind::Binary(operation) => binary(f, operation),
@@ -122,22 +116,38 @@ fn function_call(f: &mut fmt::Formatter<'_>, call: &Call) -> fmt::Result {
     f.write_str(")")
 }
 
-fn aggregate(f: &mut fmt::Formatter<'_>, aggregation: &Aggregation) -> fmt::Result {
-    f.write_str(aggregation.op.as_str())?;
+/// What stands behind the expression of a subquery.
+pub(super) fn subquery_range(query: &Subquery) -> String {
+    let step = query.step.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("[{}:{step}]{}", query.range, query.shift)
+}
+
+/// What stands before the parentheses of an aggregation.
+pub(super) fn aggregation_head(aggregation: &Aggregation) -> String {
+    let op = aggregation.op.as_str();
     match &aggregation.grouping {
-        Grouping::By(labels) if labels.is_empty() => {}
-        Grouping::By(labels) => write!(f, " by ({}) ", Names(labels))?,
-        Grouping::Without(labels) => write!(f, " without ({}) ", Names(labels))?,
+        Grouping::By(labels) if labels.is_empty() => op.to_owned(),
+        Grouping::By(labels) => format!("{op} by ({}) ", Names(labels)),
+        Grouping::Without(labels) => format!("{op} without ({}) ", Names(labels)),
     }
+}
+
+fn aggregate(f: &mut fmt::Formatter<'_>, aggregation: &Aggregation) -> fmt::Result {
+    f.write_str(&aggregation_head(aggregation))?;
     match &aggregation.param {
         Some(param) => write!(f, "({param}, {})", aggregation.expr),
         None => write!(f, "({})", aggregation.expr),
     }
 }
 
-fn binary(f: &mut fmt::Formatter<'_>, operation: &BinaryOperation) -> fmt::Result {
+/// What stands between the sides of a binary operation.
+pub(super) fn operator_text(operation: &BinaryOperation) -> String {
     let returns_bool = if operation.returns_bool { " bool" } else { "" };
-    write!(f, "{} {}{returns_bool}{} {}", operation.left, operation.op.as_str(), operation.matching, operation.right)
+    format!("{}{returns_bool}{}", operation.op.as_str(), operation.matching)
+}
+
+fn binary(f: &mut fmt::Formatter<'_>, operation: &BinaryOperation) -> fmt::Result {
+    write!(f, "{} {} {}", operation.left, operator_text(operation), operation.right)
 }
 
 impl fmt::Display for Matching {

@@ -11,14 +11,15 @@ use super::check::type_of;
 use super::interpret::{EvalError, Interpreter};
 use super::length::Moments;
 use super::names::{same_labels, without_metric};
+use super::range::RangeQuery;
 use super::value::{Element, Item, Outcome, RangeElement, SampleValue, Value};
 use crate::model::{HistogramSample, Labels, Sample, Timestamp};
-use crate::store::Store;
+use crate::store::{LOOKBACK, Store};
 
 /// How many samples an evaluation may look at, so that one expression cannot hold up all others.
 pub const SAMPLES_MAX: u64 = 100_000_000;
 
-/// How many moments one query over a range may have, as in Prometheus.
+/// How many steps one query over a range may have, as in Prometheus.
 pub const MOMENTS_MAX: u64 = 11_000;
 
 /// A moment further from the epoch than 31 million years is taken to be that far away, so that nothing overflows.
@@ -36,6 +37,8 @@ pub struct Options {
     pub reads_start_timestamps: bool,
     /// How far the moments of a subquery are apart when it does not say.
     pub subquery_step: Option<Duration>,
+    /// How far back an instant selector looks for the newest sample.
+    pub lookback: Duration,
     /// Whether there is somebody to tell what there is to tell besides the value.
     pub annotates: bool,
 }
@@ -47,6 +50,7 @@ impl Default for Options {
             delays_name_removal: false,
             reads_start_timestamps: false,
             subquery_step: None,
+            lookback: LOOKBACK,
             annotates: true,
         }
     }
@@ -59,6 +63,8 @@ pub struct Answer {
     pub value: Value,
     /// What there is to tell about it.
     pub annotations: Annotations,
+    /// How many samples it looked at.
+    pub samples: u64,
 }
 
 /// The value of an expression at a moment, over the samples of a store.
@@ -75,12 +81,33 @@ pub fn evaluate_within(expr: &Expr, store: &Store, at: Timestamp, samples_max: u
 /// The answer to an expression over the samples of a store: a value of the expression's type for one moment, a matrix for a
 /// range of moments.
 pub fn query(expr: &Expr, store: &Store, moments: Moments, options: &Options) -> Result<Answer, EvalError> {
-    let within = |at: Timestamp| Timestamp::from_millis(at.millis().clamp(-MOMENT_MAX_MS, MOMENT_MAX_MS));
-    let moments = Moments { start: within(moments.start), end: within(moments.end), step: moments.step };
+    if !moments.step.is_zero() {
+        let mut running = RangeQuery::new(expr, moments, options.clone())?;
+        running.proceed(expr, store, &|| false, &mut || false)?;
+        return running.finish(expr);
+    }
+    query_at(expr, store, moments.start, options, &|| false)
+}
+
+/// The same at one moment. It fails when it is given up.
+pub fn query_at(
+    expr: &Expr,
+    store: &Store,
+    at: Timestamp,
+    options: &Options,
+    is_given_up: &dyn Fn() -> bool,
+) -> Result<Answer, EvalError> {
+    let moments = Moments::instant(within(at));
     let mut interpreter = Interpreter::new(store, moments, options);
-    let value =
-        if moments.step.is_zero() { at_moment(&mut interpreter, expr)? } else { over_range(&mut interpreter, expr)? };
-    Ok(Answer { value, annotations: interpreter.notes })
+    interpreter.is_given_up = Some(is_given_up);
+    let value = at_moment(&mut interpreter, expr)?;
+    let samples = options.samples_max - interpreter.samples_left;
+    Ok(Answer { value, annotations: interpreter.notes, samples })
+}
+
+/// A moment that nothing overflows with.
+pub(super) fn within(at: Timestamp) -> Timestamp {
+    Timestamp::from_millis(at.millis().clamp(-MOMENT_MAX_MS, MOMENT_MAX_MS))
 }
 
 fn at_moment(interpreter: &mut Interpreter<'_>, expr: &Expr) -> Result<Value, EvalError> {
@@ -107,53 +134,14 @@ fn named(items: Vec<Item>, options: &Options, span: Span) -> Result<Vec<Element>
     Ok(elements)
 }
 
-/// Evaluates an expression at every moment of a range, and puts what it gives together by labels.
-fn over_range(interpreter: &mut Interpreter<'_>, expr: &Expr) -> Result<Value, EvalError> {
-    let kind = type_of(expr);
-    if !matches!(kind, ValueType::Scalar | ValueType::Vector) {
-        let what =
-            format!("invalid expression type \"{}\" for range query, must be Scalar or instant Vector", kind.as_str());
-        return Err(EvalError::new(expr.span, what));
-    }
-    let Moments { start, end, step } = interpreter.query;
-    let count = end.since(start).as_millis() / step.as_millis().max(1) + 1;
-    if count > u128::from(MOMENTS_MAX) {
-        let what = format!("a query over a range may have {MOMENTS_MAX} moments, and this one has {count}");
-        return Err(EvalError::new(expr.span, what));
-    }
-    let mut gathering = Gathering::default();
-    let mut at = start;
-    while at <= end {
-        interpreter.at = at;
-        interpreter.spend(1, expr.span)?;
-        match interpreter.value(expr)? {
-            Outcome::Scalar(value) => {
-                gathering.add(
-                    Item { labels: Labels::empty(), value: value.into(), drops_name: false },
-                    at,
-                    expr.span,
-                )?;
-            }
-            Outcome::Vector(items) => {
-                for item in items {
-                    gathering.add(item, at, expr.span)?;
-                }
-            }
-            Outcome::String(_) => {}
-        }
-        at = at + step;
-    }
-    gathering.finish(expr.span).map(Value::Matrix)
-}
-
 /// Series under way, by labels.
-#[derive(Default)]
-struct Gathering {
+#[derive(Debug, Default)]
+pub(super) struct Gathering {
     series: HashMap<Labels, (bool, RangeElement)>,
 }
 
 impl Gathering {
-    fn add(&mut self, item: Item, at: Timestamp, span: Span) -> Result<(), EvalError> {
+    pub(super) fn add(&mut self, item: Item, at: Timestamp, span: Span) -> Result<(), EvalError> {
         let Item { labels, value, drops_name } = item;
         let new = || RangeElement { labels: labels.clone(), samples: Vec::new(), histograms: Vec::new() };
         let (_, series) = self.series.entry(labels.clone()).or_insert_with(|| (drops_name, new()));
@@ -168,7 +156,7 @@ impl Gathering {
     }
 
     /// Series by labels, with those names dropped whose removal was delayed.
-    fn finish(self, span: Span) -> Result<Vec<RangeElement>, EvalError> {
+    pub(super) fn finish(self, span: Span) -> Result<Vec<RangeElement>, EvalError> {
         let elements = self.series.into_iter().map(|(labels, (drops_name, element))| {
             let labels = if drops_name { without_metric(&labels) } else { labels };
             RangeElement { labels, ..element }
@@ -248,11 +236,13 @@ mod tests {
         let store = store(&[("a", "0")]);
         let moments = Moments {
             start: Timestamp::from_millis(0),
-            end: Timestamp::from_millis(11_000),
+            end: Timestamp::from_millis(11_001),
             step: Duration::from_millis(1),
         };
         let error = query(&parse("a").unwrap(), &store, moments, &Options::default()).unwrap_err();
-        assert_eq!(error.what, "a query over a range may have 11000 moments, and this one has 11001");
+        assert_eq!(error.what, "a query over a range may have 11000 steps, and this one has 11001");
+        let moments = Moments { end: Timestamp::from_millis(11_000), ..moments };
+        assert!(query(&parse("a").unwrap(), &store, moments, &Options::default()).is_ok());
     }
 
     #[test]

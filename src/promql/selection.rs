@@ -1,15 +1,16 @@
 //! What instant selectors select: the newest sample of each series, or one interpolated between two.
 
 use std::ops::Deref;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::Span;
 use super::annotation::Annotation;
 use super::ast::{Reading, Selector};
 use super::extended::{interpolated, interpolated_histogram};
 use super::interpret::{EvalError, Interpreter};
 use super::value::{Item, SampleValue};
 use super::window::strip_buckets;
-use super::{LOOKBACK, Span};
 use crate::model::{CounterReset, HistogramSample, Labels, Matcher, Sample, Timestamp, is_stale};
 use crate::store::{Rich, Series, SeriesId};
 
@@ -18,7 +19,7 @@ pub(super) enum Selected<'a> {
     /// The store was told of the selector and has them ready.
     Standing(&'a [SeriesId]),
     /// They were looked for.
-    Found(Rc<[SeriesId]>),
+    Found(Arc<[SeriesId]>),
 }
 
 impl Deref for Selected<'_> {
@@ -95,8 +96,9 @@ impl<'a> Interpreter<'a> {
     ) -> Result<Vec<Newest>, EvalError> {
         let ids = self.selected(matchers, span)?;
         self.spend(ids.len() as u64, span)?;
-        let is_bare = self.bare.is_on();
-        let all = ids.iter().filter_map(|id| newest_of(self.store.series(*id), self.store.rich(*id), at, is_bare));
+        let (is_bare, lookback) = (self.bare.is_on(), self.options.lookback);
+        let newest = |id: &SeriesId| newest_of(self.store.series(*id), self.store.rich(*id), (at, lookback), is_bare);
+        let all = ids.iter().filter_map(newest);
         Ok(all.collect())
     }
 
@@ -111,7 +113,7 @@ impl<'a> Interpreter<'a> {
         let most = self.options.samples_max;
         let too_many = || EvalError::new(span, format!("the expression looks through more than {most} series"));
         self.series_left = self.series_left.checked_sub(self.store.series_count() as u64).ok_or_else(too_many)?;
-        let ids: Rc<[SeriesId]> = self.store.matching(matchers).into();
+        let ids: Arc<[SeriesId]> = self.store.matching(matchers).into();
         self.found.insert(matchers.to_vec(), ids.clone());
         Ok(Selected::Found(ids))
     }
@@ -119,12 +121,13 @@ impl<'a> Interpreter<'a> {
     /// The value of `x smoothed`: between the samples around the moment, or the last one before it.
     fn smoothed(&mut self, selector: &Selector, span: Span) -> Result<Vec<Item>, EvalError> {
         let at = self.moment(&selector.shift)?;
+        let lookback = self.options.lookback;
         let mut items = Vec::new();
         for id in self.selected(&selector.matchers, span)?.iter() {
             let series = self.store.series(*id);
-            let floats: Vec<Sample> = series.window(at - LOOKBACK, at + LOOKBACK).collect();
+            let floats: Vec<Sample> = series.window(at - lookback, at + lookback).collect();
             let histograms: Vec<HistogramSample> = match self.store.rich(*id) {
-                Some(rich) => rich.window(at - LOOKBACK, at + LOOKBACK).cloned().collect(),
+                Some(rich) => rich.window(at - lookback, at + lookback).cloned().collect(),
                 None => Vec::new(),
             };
             self.spend((floats.len() + histograms.len()) as u64, span)?;
@@ -186,14 +189,19 @@ fn smoothed_float(samples: &[Sample], at: Timestamp) -> Option<f64> {
     Some(next.map_or(before.value, |next| interpolated(*before, *next, at, false)))
 }
 
-/// The newest sample of a series at a moment, unless the series has ended.
-fn newest_of(series: &Series, rich: Option<&Rich>, at: Timestamp, is_bare: bool) -> Option<Newest> {
+/// The newest sample of a series at a moment, looked for so far back, unless the series has ended.
+fn newest_of(
+    series: &Series,
+    rich: Option<&Rich>,
+    (at, lookback): (Timestamp, Duration),
+    is_bare: bool,
+) -> Option<Newest> {
     let Some(rich) = rich else {
-        let Sample { at, value } = series.value_at(at, LOOKBACK)?;
+        let Sample { at, value } = series.value_at(at, lookback)?;
         return Some(Newest { labels: series.labels().clone(), at, value: value.into(), start: None });
     };
-    let float = series.sample_at(at, LOOKBACK);
-    let histogram = rich.value_at(at, LOOKBACK);
+    let float = series.sample_at(at, lookback);
+    let histogram = rich.value_at(at, lookback);
     let (at, value) = match (float, histogram) {
         (Some(float), histogram) if histogram.is_none_or(|histogram| histogram.at < float.at) => {
             if is_stale(float.value) {
@@ -202,7 +210,7 @@ fn newest_of(series: &Series, rich: Option<&Rich>, at: Timestamp, is_bare: bool)
             (float.at, SampleValue::Float(float.value))
         }
         (_, Some(histogram)) if is_bare => {
-            let mut all: Vec<HistogramSample> = rich.window(at - LOOKBACK, at).cloned().collect();
+            let mut all: Vec<HistogramSample> = rich.window(at - lookback, at).cloned().collect();
             strip_buckets(&mut all);
             (histogram.at, SampleValue::Histogram(all.pop()?.histogram))
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::Span;
 use super::annotation::Annotations;
 use super::ast::{Expr, ExprKind, Reading, Selector, Subquery};
 use super::extended::extended;
@@ -11,7 +12,6 @@ use super::length::Length;
 use super::names::without_metric;
 use super::query::merged;
 use super::value::{Item, RangeElement, SampleValue};
-use super::{LOOKBACK, Span};
 use crate::model::{CounterReset, HistogramSample, Labels, Sample, Timestamp, is_stale};
 use crate::store::Rich;
 
@@ -146,10 +146,11 @@ impl Interpreter<'_> {
     ) -> Result<(), EvalError> {
         let end = self.moment(&selector.shift)?;
         let start = end - range.duration(self.query)?;
+        let lookback = self.options.lookback;
         let (from, to) = match selector.reading {
             Reading::Plain => (start, end),
-            Reading::Anchored => (start - LOOKBACK, end),
-            Reading::Smoothed => (start - LOOKBACK, end + LOOKBACK),
+            Reading::Anchored => (start - lookback, end),
+            Reading::Smoothed => (start - lookback, end + lookback),
         };
         let is_bare = self.bare.is_on();
         let (mut floats, mut histograms) = (Vec::new(), Vec::new());

@@ -46,6 +46,8 @@ pub struct Store {
     /// Slots whose series was dropped, ready for another.
     free: Vec<u32>,
     by_labels: HashMap<Labels, SeriesId>,
+    /// How often a series has come or gone.
+    membership: u64,
     /// Native histograms and starts of counters.
     rich: RichTable,
     targets: HashMap<TargetId, TargetHistory>,
@@ -86,6 +88,7 @@ impl Store {
             slots: Vec::new(),
             free: Vec::new(),
             by_labels: HashMap::new(),
+            membership: 0,
             rich: RichTable::default(),
             targets: HashMap::new(),
             limits: Limits::default(),
@@ -444,8 +447,14 @@ impl Store {
         .collect()
     }
 
+    /// A number that differs when series have come or gone: until then the ids of a scan stay what they are.
+    pub fn membership(&self) -> u64 {
+        self.membership
+    }
+
     /// Puts a series into a slot; `None` when all four billion are taken.
     fn occupy(&mut self, series: Series) -> Option<SeriesId> {
+        self.membership += 1;
         if let Some(free) = self.free.pop() {
             let slot = &mut self.slots[free as usize];
             slot.series = Some(series);
@@ -457,6 +466,7 @@ impl Store {
     }
 
     fn vacate(&mut self, id: SeriesId) {
+        self.membership += 1;
         let slot = &mut self.slots[id.slot as usize];
         if let Some(series) = slot.series.take() {
             self.size.remove_series(series.labels());

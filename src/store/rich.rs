@@ -46,6 +46,11 @@ impl Rich {
         !self.starts.is_empty()
     }
 
+    /// When the oldest and the newest histogram were taken.
+    pub(super) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        Some((self.histograms.front()?.at, self.histograms.back()?.at))
+    }
+
     /// When the newest histogram was taken.
     pub(super) fn last_at(&self) -> Option<Timestamp> {
         self.histograms.back().map(|sample| sample.at)

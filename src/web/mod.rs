@@ -7,6 +7,7 @@ mod page;
 mod status;
 mod view;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -22,9 +23,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::evaluator::{GroupView, Queried};
-use crate::model::Timestamp;
-use crate::promql::{EvalError, Expr};
+use crate::evaluator::{GroupView, MetricMetadata, Queried, Query as PromQuery, SeriesFound, SeriesQuery};
+use crate::promql::EvalError;
 use crate::source::TargetsView;
 use crate::store::Inventory;
 use crate::telemetry::{MetricsFormat, Telemetry};
@@ -46,18 +46,13 @@ pub enum WebRequest {
     /// All series.
     Inventory(oneshot::Sender<Result<Inventory, Unanswered>>),
     /// The value of an expression.
-    Query(QueryRequest, QueryReply),
+    Query(PromQuery, QueryReply),
+    /// Those series that pass.
+    Series(SeriesQuery, oneshot::Sender<Result<Result<SeriesFound, String>, Unanswered>>),
+    /// What targets say of their metrics.
+    Metadata(oneshot::Sender<Result<BTreeMap<String, BTreeSet<MetricMetadata>>, Unanswered>>),
     /// The configuration is to be loaded anew; the answer is what is wrong with it, if it is not taken.
     Reload(oneshot::Sender<Result<Result<(), String>, Unanswered>>),
-}
-
-/// An expression that somebody wants to know the value of.
-#[derive(Clone, Debug)]
-pub struct QueryRequest {
-    /// The expression.
-    pub expr: Expr,
-    /// The moment.
-    pub at: Timestamp,
 }
 
 /// Where the value goes.

@@ -98,7 +98,7 @@ receivers: [{{name: people, webhook_configs: [{{url: 'http://{address}/people'}}
     }
     // What only later versions have, and what is ours.
     let newer = ["droppedTargetCounts", "keepFiringFor", "serverTime"];
-    let own = ["unknownSince", "durable", "reloadProblems", "source"];
+    let own = ["unknownSince", "durable", "reloadProblems", "source", "application", "applicationVersion"];
     let go = ["goroutineCount", "GOMAXPROCS", "GOGC", "GODEBUG", "GOMEMLIMIT"];
     let check = |method: &str, path: &str, form: &str| {
         let (our_status, our_answer) = json(&ours.address, method, path, form);

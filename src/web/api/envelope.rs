@@ -12,6 +12,8 @@ pub(in crate::web) struct Answer<T> {
     pub(super) data: T,
     /// What is to be known about it.
     pub(super) warnings: Vec<String>,
+    /// What may be of interest.
+    pub(super) infos: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -20,6 +22,8 @@ struct Success<T> {
     data: T,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    infos: Vec<String>,
 }
 
 /// An answer that did not.
@@ -41,13 +45,14 @@ struct Failure {
 impl<T> Answer<T> {
     /// Without warnings.
     pub(super) fn new(data: T) -> Self {
-        Self { data, warnings: Vec::new() }
+        Self { data, warnings: Vec::new(), infos: Vec::new() }
     }
 }
 
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
-        json(StatusCode::OK, &Success { status: "success", data: self.data, warnings: self.warnings })
+        let Self { data, warnings, infos } = self;
+        json(StatusCode::OK, &Success { status: "success", data, warnings, infos })
     }
 }
 
@@ -70,6 +75,11 @@ impl ApiError {
     /// It took longer than whoever asked would wait.
     pub(super) fn timeout(message: impl Into<String>) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "timeout", message: message.into() }
+    }
+
+    /// Something of ours went wrong.
+    pub(super) fn internal(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", message: message.into() }
     }
 
     /// Not now.
@@ -98,6 +108,11 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         json(self.status, &Failure { status: "error", error_type: self.kind, error: self.message })
     }
+}
+
+/// The answer that there is nothing to answer with.
+pub(super) fn nothing() -> Response {
+    json(StatusCode::OK, &serde_json::json!({"status": "success"}))
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response {

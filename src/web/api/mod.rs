@@ -3,13 +3,19 @@
 //! What is ours has names of its own beside theirs: `unknownSince` of an alert, `durable` of the service.
 
 mod envelope;
+mod escape;
+mod expression;
 mod histogram;
+mod metadata;
 mod number;
 mod parameters;
 mod query;
+mod query_data;
 mod rules;
+mod series;
 mod status;
 mod targets;
+mod tree;
 mod tsdb;
 
 use std::sync::Arc;
@@ -29,6 +35,14 @@ pub(super) fn router() -> Router<Arc<Web>> {
         .route("/alerts", get(rules::alerts))
         .route("/targets", get(targets::targets))
         .route("/query", get(query::query).post(query::query))
+        .route("/query_range", get(query::query_range).post(query::query_range))
+        .route("/query_exemplars", get(query::query_exemplars).post(query::query_exemplars))
+        .route("/format_query", get(expression::format_query).post(expression::format_query))
+        .route("/parse_query", get(expression::parse_query).post(expression::parse_query))
+        .route("/series", get(series::series).post(series::series))
+        .route("/labels", get(series::labels).post(series::labels))
+        .route("/label/{name}/values", get(series::label_values))
+        .route("/metadata", get(metadata::metadata))
         .route("/alertmanagers", get(status::alertmanagers))
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))

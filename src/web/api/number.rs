@@ -9,9 +9,17 @@ use crate::model::Timestamp;
 /// The moment of something that never happened: Go's zero time.
 pub(super) const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// A sample's value: the shortest digits without an exponent, as Go's `%f` with precision -1.
-pub(super) fn sample_value(value: f64) -> String {
+/// A scalar's value: the shortest digits without an exponent, as Go's `%f` with precision -1.
+pub(super) fn scalar_value(value: f64) -> String {
     special(value).unwrap_or_else(|| value.to_string())
+}
+
+/// A sample's value: the same, but with an exponent when it is very small or very large.
+pub(super) fn sample_value(value: f64) -> String {
+    match value.abs() {
+        size if size != 0.0 && !(1e-6..1e21).contains(&size) => alert_value(value),
+        _ => scalar_value(value),
+    }
 }
 
 /// An alert's value: the shortest digits with an exponent, as Go's `%e` with precision -1.
@@ -81,8 +89,10 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_go_writes_them() {
-        let check = |value: f64, sample: &str, alert: &str| {
-            assert_eq!((sample_value(value).as_str(), alert_value(value).as_str()), (sample, alert));
+        let check = |value: f64, scalar: &str, alert: &str| {
+            assert_eq!((scalar_value(value).as_str(), alert_value(value).as_str()), (scalar, alert));
+            let is_plain = value.is_nan() || value.is_infinite() || value == 0.0 || (1e-6..1e21).contains(&value.abs());
+            assert_eq!(sample_value(value), if is_plain { scalar } else { alert });
         };
         check(1.0, "1", "1e+00");
         check(0.25, "0.25", "2.5e-01");

@@ -1,144 +1,208 @@
-//! `/query`: the value of an expression at a moment.
+//! `/query` and `/query_range`: the value of an expression at a moment, or at many; and `/query_exemplars`.
 //!
 //! It is evaluated on the thread that also evaluates the rules. So a query is parsed here, waits in a short line of its own,
-//! and is taken only when nothing else is to be done; what it may cost is bounded where it is evaluated.
+//! and is gone on with only when nothing else is to be done; what it may cost is bounded where it is evaluated. When
+//! whoever asked hangs up, or the time is up, nobody waits for the answer any more, and the evaluation ends.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
-use serde::Serialize;
+use axum::response::{IntoResponse, Response};
 use tokio::sync::oneshot;
 
-use crate::evaluator::Queried;
-use crate::model::Labels;
-use crate::promql::{self, Value};
-use crate::web::{QueryRequest, Unanswered, Web, WebRequest};
+use crate::clock::Stopwatch;
+use crate::evaluator::{Queried, Query};
+use crate::model::Timestamp;
+use crate::promql::{self, Annotations, Expr, MOMENTS_MAX, Moments, ParseError, Severity};
+use crate::web::{Unanswered, Web, WebRequest};
 
 use super::ApiError;
-use super::envelope::Answer;
-use super::histogram::{HistogramPoint, histogram_point};
-use super::number::{Point, Seconds, point};
+use super::envelope::{Answer, nothing};
 use super::parameters::Parameters;
+use super::query_data::{QueryData, Stats, data_of};
 
-/// The largest form that is read.
-const FORM_BYTES_MAX: usize = 256 * 1024;
 /// How long a query may take, waiting for its turn included, unless its `timeout` says less.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The shortest step that there is: time is counted in milliseconds.
+const STEP_MIN: Duration = Duration::from_millis(1);
+/// How many annotations of a kind are shown, as in Prometheus.
+const ANNOTATIONS_MAX: usize = 10;
 
-/// The answer.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct QueryData {
-    result_type: &'static str,
-    result: QueryResult,
+/// How a query is to be answered.
+struct Asking {
+    limit: Option<usize>,
+    timeout: Duration,
+    lookback: Option<Duration>,
+    /// What is asked of its cost, if anything.
+    stats: Option<String>,
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
-enum QueryResult {
-    One(Point),
-    Text((Seconds, String)),
-    Vector(Vec<VectorElement>),
-    Matrix(Vec<MatrixElement>),
-}
-
-#[derive(Serialize)]
-struct VectorElement {
-    metric: Metric,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Point>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    histogram: Option<HistogramPoint>,
-}
-
-#[derive(Serialize)]
-struct MatrixElement {
-    metric: Metric,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    values: Vec<Point>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    histograms: Vec<HistogramPoint>,
-}
-
-/// A series' labels as an object, the metric's name among them.
-struct Metric(Labels);
-
-impl Serialize for Metric {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter())
+impl Asking {
+    fn of(parameters: &Parameters) -> Result<Self, ApiError> {
+        let limit = parameters.count("limit")?.filter(|limit| *limit > 0);
+        let timeout = parameters.seconds("timeout")?.map_or(QUERY_TIMEOUT, |it| it.min(QUERY_TIMEOUT));
+        let lookback = parameters.seconds("lookback_delta")?.filter(|lookback| !lookback.is_zero());
+        Ok(Self { limit, timeout, lookback, stats: parameters.get("stats").map(str::to_owned) })
     }
 }
 
-/// Evaluates the expression of the parameter `query`.
-pub(super) async fn query(
-    State(web): State<Arc<Web>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Answer<QueryData>, ApiError> {
-    let parameters = if method == Method::POST {
-        let form = to_bytes(body, FORM_BYTES_MAX).await.map_err(|error| ApiError::bad_data(error.to_string()))?;
-        Parameters::with_form(&uri, &headers, &form)
-    } else {
-        Parameters::of(&uri)
-    };
-    let limit = parameters.count("limit")?.filter(|limit| *limit > 0);
+/// Evaluates the expression of the parameter `query` at a moment.
+pub(super) async fn query(State(web): State<Arc<Web>>, parameters: Parameters) -> Result<Answer<QueryData>, ApiError> {
     let at = parameters.moment("time")?.unwrap_or_else(|| web.clock.now());
-    let timeout = parameters.duration("timeout")?.map_or(QUERY_TIMEOUT, |timeout| timeout.min(QUERY_TIMEOUT));
+    let asking = Asking::of(&parameters)?;
     let source = parameters.get("query").unwrap_or_default();
-    let expr = promql::parse(source).map_err(|error| {
-        let (line, column) = error.line_column(source);
-        let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        ApiError::bad_parameter("query", format!("{line}:{column}: parse error: {error}{hint}"))
-    })?;
+    let expr = parse("query", source)?;
+    answer(&web, (expr, source), Moments::instant(at), asking).await
+}
+
+/// Evaluates it at every moment of a range.
+pub(super) async fn query_range(
+    State(web): State<Arc<Web>>,
+    parameters: Parameters,
+) -> Result<Answer<QueryData>, ApiError> {
+    let moments = moments(&parameters)?;
+    let asking = Asking::of(&parameters)?;
+    let source = parameters.get("query").unwrap_or_default();
+    let expr = parse("query", source)?;
+    match promql::type_of(&expr) {
+        promql::ValueType::Scalar | promql::ValueType::Vector => {}
+        kind => {
+            let kind = kind.as_str();
+            let what = format!("invalid expression type {kind:?} for range query, must be Scalar or instant Vector");
+            return Err(ApiError::bad_parameter("query", what));
+        }
+    }
+    answer(&web, (expr, source), moments, asking).await
+}
+
+/// There are no exemplars, of whatever expression they are asked.
+pub(super) async fn query_exemplars(parameters: Parameters) -> Result<Response, ApiError> {
+    let (from, to) = parameters.span()?;
+    if to < from {
+        return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
+    }
+    let expr = parse("query", parameters.get("query").unwrap_or_default())?;
+    let has_selectors = !promql::selectors(&expr).is_empty();
+    Ok(if has_selectors { Answer::new(Vec::<()>::new()).into_response() } else { nothing() })
+}
+
+/// The moments of a range.
+fn moments(parameters: &Parameters) -> Result<Moments, ApiError> {
+    let (start, end) = (parameters.moment_of("start")?, parameters.moment_of("end")?);
+    if end < start {
+        return Err(ApiError::bad_parameter("end", "end timestamp must not be before start time"));
+    }
+    let step = parameters.step()?;
+    if end.since(start).as_nanos() / step.as_nanos().max(1) > u128::from(MOMENTS_MAX) {
+        let what = "exceeded maximum resolution of 11,000 points per timeseries";
+        return Err(ApiError::bad_data(format!("{what}. Try decreasing the query resolution (?step=XX)")));
+    }
+    Ok(Moments { start, end, step: step.max(STEP_MIN) })
+}
+
+/// The expression of a parameter, or where it is wrong.
+pub(super) fn parse(name: &str, source: &str) -> Result<Expr, ApiError> {
+    promql::parse(source).map_err(|error| ApiError::bad_parameter(name, parse_error(&error, source)))
+}
+
+/// Where and why a text is no expression, as Prometheus says it.
+pub(super) fn parse_error(error: &ParseError, source: &str) -> String {
+    let (line, column) = error.line_column(source);
+    let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{line}:{column}: parse error: {error}{hint}")
+}
+
+async fn answer(
+    web: &Web,
+    (expr, source): (Expr, &str),
+    moments: Moments,
+    Asking { limit, timeout, lookback, stats }: Asking,
+) -> Result<Answer<QueryData>, ApiError> {
+    let late = || ApiError::timeout("query timed out in expression evaluation");
+    if timeout.is_zero() {
+        return Err(late());
+    }
+    let stopwatch = Stopwatch::start();
     let (reply, answer) = oneshot::channel();
     let gone = Unanswered::Stalled { part: "daemon" };
-    web.requests.send(WebRequest::Query(QueryRequest { expr, at }, reply)).await.map_err(|_| gone)?;
-    let answer = tokio::time::timeout(timeout, answer).await;
-    let answer = answer.map_err(|_| ApiError::timeout("query timed out in expression evaluation"))?;
-    let Queried { value, mut warnings } = answer.map_err(|_| gone)??.map_err(|error| {
+    let query = Query { expr: Arc::new(expr), moments, lookback };
+    let asked = async {
+        web.requests.send(WebRequest::Query(query, reply)).await.map_err(|_| gone)?;
+        answer.await.map_err(|_| gone)?
+    };
+    let answer = tokio::time::timeout(timeout, asked).await;
+    let answer = answer.map_err(|_| late())?;
+    let Queried { value, mut warnings, annotations, samples, took } = answer?.map_err(|error| {
         let (line, column) = error.span.line_column(source);
         ApiError::execution(format!("{line}:{column}: {error}"))
     })?;
-    let data = data_of(value, at, limit, &mut warnings);
-    Ok(Answer { data, warnings })
-}
-
-fn data_of(value: Value, at: crate::model::Timestamp, limit: Option<usize>, warnings: &mut Vec<String>) -> QueryData {
-    match value {
-        Value::Scalar(value) => QueryData { result_type: "scalar", result: QueryResult::One(point(at, value)) },
-        Value::String(text) => QueryData { result_type: "string", result: QueryResult::Text((Seconds(at), text)) },
-        Value::Vector(mut elements) => {
-            cut(&mut elements, limit, warnings);
-            let elements = elements.into_iter().map(|element| VectorElement {
-                metric: Metric(element.labels),
-                value: element.value.float().map(|value| point(at, value)),
-                histogram: element.value.histogram().map(|histogram| histogram_point(at, histogram)),
-            });
-            QueryData { result_type: "vector", result: QueryResult::Vector(elements.collect()) }
+    warnings.extend(shown(&annotations, Severity::Warning, source));
+    let infos = shown(&annotations, Severity::Info, source);
+    let at: Timestamp = moments.start;
+    // A large result takes its time, and others wait for the runtime.
+    let building = tokio::task::spawn_blocking(move || {
+        let data = data_of(value, at, limit, &mut warnings);
+        (data, warnings)
+    });
+    let (mut data, mut warnings) = building.await.map_err(|_| ApiError::internal("the result cannot be written"))?;
+    if let Some(stats) = stats {
+        if !matches!(stats.as_str(), "true" | "all") {
+            warnings.push(format!("value {stats:?} for parameter \"stats\" is deprecated, use \"true\" or \"all\""));
         }
-        Value::Matrix(mut elements) => {
-            cut(&mut elements, limit, warnings);
-            let elements = elements.into_iter().map(|element| MatrixElement {
-                metric: Metric(element.labels),
-                values: element.samples.iter().map(|sample| point(sample.at, sample.value)).collect(),
-                histograms: element.histograms.iter().map(|it| histogram_point(it.at, &it.histogram)).collect(),
-            });
-            QueryData { result_type: "matrix", result: QueryResult::Matrix(elements.collect()) }
-        }
+        data.stats = Some(Stats::new(took, stopwatch.elapsed(), samples));
     }
+    Ok(Answer { data, warnings, infos })
 }
 
-/// Leaves out what is more than was asked for, and says so.
-fn cut<T>(elements: &mut Vec<T>, limit: Option<usize>, warnings: &mut Vec<String>) {
-    if let Some(limit) = limit
-        && elements.len() > limit
-    {
-        elements.truncate(limit);
-        warnings.push("results truncated due to limit".to_owned());
+/// Annotations of a kind, and how many more there are.
+fn shown(annotations: &Annotations, severity: Severity, source: &str) -> Vec<String> {
+    let mut texts = annotations.render(severity, source);
+    if texts.len() > ANNOTATIONS_MAX {
+        let kind = if severity == Severity::Warning { "warning" } else { "info" };
+        let more = texts.len() - ANNOTATIONS_MAX;
+        texts.truncate(ANNOTATIONS_MAX);
+        texts.push(format!("{more} more {kind} annotations omitted"));
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(query: &str) -> Parameters {
+        Parameters::of(&format!("/x?{query}").parse().unwrap())
+    }
+
+    #[test]
+    fn a_range_has_moments() {
+        let range = |query: &str| moments(&parameters(query));
+        let ms = |range: Moments| (range.start.millis(), range.end.millis(), range.step.as_millis());
+        assert_eq!(range("start=0&end=60&step=15").map(ms), Ok((0, 60_000, 15_000)));
+        assert_eq!(range("start=0&end=0&step=0.0001").map(ms), Ok((0, 0, 1)));
+        assert_eq!(range("start=1970-01-01T00:00:01Z&end=2&step=1m").map(ms), Ok((1000, 2000, 60_000)));
+        assert!(range("start=0&end=11000&step=1").is_ok());
+        let check = |query: &str, want: &str| {
+            let error = format!("{:?}", range(query).unwrap_err());
+            assert!(error.contains(want), "{query}: {error}");
+        };
+        check("end=1&step=1", r#"invalid parameter \"start\": cannot parse \"\" to a valid timestamp"#);
+        check("start=0&end=x&step=1", r#"invalid parameter \"end\": cannot parse \"x\" to a valid timestamp"#);
+        check("start=1&end=0&step=1", r#"invalid parameter \"end\": end timestamp must not be before start time"#);
+        check("start=0&end=1", r#"invalid parameter \"step\": cannot parse \"\" to a valid duration"#);
+        check("start=0&end=1&step=0", "zero or negative query resolution step widths are not accepted");
+        check("start=0&end=1&step=-5", "zero or negative query resolution step widths are not accepted");
+        check("start=0&end=11001&step=1", "exceeded maximum resolution of 11,000 points per timeseries");
+    }
+
+    #[test]
+    fn how_to_answer_is_read() {
+        let asking = |query: &str| Asking::of(&parameters(query)).map(|it| (it.limit, it.timeout, it.lookback));
+        assert_eq!(asking(""), Ok((None, QUERY_TIMEOUT, None)));
+        let second = Duration::from_secs(1);
+        assert_eq!(asking("limit=3&timeout=1s&lookback_delta=60"), Ok((Some(3), second, Some(second * 60))));
+        assert_eq!(asking("limit=0&timeout=1h&lookback_delta=0"), Ok((None, QUERY_TIMEOUT, None)));
+        assert!(asking("limit=-1").is_err() && asking("timeout=x").is_err() && asking("lookback_delta=1x").is_err());
     }
 }

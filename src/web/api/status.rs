@@ -11,6 +11,9 @@ use crate::web::Web;
 use super::envelope::Answer;
 use super::number::moment;
 
+/// The version of Prometheus whose API and PromQL are spoken here.
+const PROMETHEUS_VERSION: &str = "3.14.0";
+
 /// The configuration.
 #[derive(Serialize)]
 pub(super) struct Config {
@@ -54,6 +57,10 @@ pub(super) struct BuildInfo {
     build_user: &'static str,
     build_date: &'static str,
     go_version: &'static str,
+    /// Ours: what answers.
+    application: &'static str,
+    /// Ours: which version of it.
+    application_version: &'static str,
 }
 
 /// Where alerts are forwarded to.
@@ -98,15 +105,18 @@ pub(super) async fn runtime_info(State(web): State<Arc<Web>>) -> Answer<RuntimeI
     })
 }
 
-/// What was built. What is not known is empty.
+/// What was built. What is not known is empty. The version is Prometheus's, whose API this is: by it Grafana decides what it
+/// can ask.
 pub(super) async fn build_info() -> Answer<BuildInfo> {
     Answer::new(BuildInfo {
-        version: env!("CARGO_PKG_VERSION"),
+        version: PROMETHEUS_VERSION,
         revision: "",
         branch: "",
         build_user: "",
         build_date: "",
         go_version: "",
+        application: "Atalaya",
+        application_version: env!("CARGO_PKG_VERSION"),
     })
 }
 
