@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Labels, RuleId, Sample, Timestamp};
-use crate::promql::{Value, evaluate};
+use crate::promql::live::{Plan, RootId};
+use crate::promql::{EvalError, Value, evaluate};
 use crate::rule::{
     ALERTS, ALERTS_FOR_STATE, AlertRule, AnnotateContext, Change, Instance, OnUnknown, RecordRule, Rule, RuleError,
     RuleGroup, RuleInstances, Seen, Timing, annotate, record, series_of,
@@ -51,6 +52,8 @@ pub(super) struct Standing {
     /// Its place among all rules.
     pub(super) number: usize,
     pub(super) sight: Sight,
+    /// Its expression in the plan, when the embedded source answers it.
+    pub(super) root: Option<RootId>,
     pub(super) instances: RuleInstances,
     /// The series that it wrote in its last successful evaluation.
     pub(super) outputs: BTreeSet<Labels>,
@@ -65,6 +68,7 @@ pub(super) struct Standing {
 /// What rules see and write to.
 pub(super) struct Surroundings<'a> {
     pub(super) store: &'a mut Store,
+    pub(super) plan: &'a mut Plan,
     pub(super) targets: &'a [&'a ScrapeTarget],
     pub(super) context: &'a AnnotateContext,
     pub(super) healths: &'a mut [Health],
@@ -77,6 +81,22 @@ pub(super) struct Surroundings<'a> {
 impl Surroundings<'_> {
     fn scene(&self) -> Scene<'_> {
         Scene { store: self.store, targets: self.targets, healths: self.healths }
+    }
+
+    /// The value of a rule's expression.
+    fn evaluate(&mut self, rule: &Standing, at: Timestamp) -> Result<Value, EvalError> {
+        match rule.root {
+            Some(root) => self.plan.evaluate(root, self.store, at),
+            None => evaluate(rule.rule.expr(), self.store, at),
+        }
+    }
+
+    /// Lets those who read what a rule writes know that it may have written.
+    fn note_written(&mut self, rule: &Rule) {
+        match rule {
+            Rule::Record(rule) => self.plan.wrote(&rule.name),
+            Rule::Alert(_) => [ALERTS, ALERTS_FOR_STATE].iter().for_each(|name| self.plan.wrote(name)),
+        }
     }
 }
 
@@ -158,7 +178,7 @@ impl Group {
             let query_at = at - self.spec.query_offset;
             let result = match rule.sight.too_early(around.scene(), at) {
                 Some(target) => Err(RuleError::TooEarly(target.clone())),
-                None => evaluate(rule.rule.expr(), around.store, query_at).map_err(RuleError::from),
+                None => around.evaluate(rule, query_at).map_err(RuleError::from),
             };
             rule.take(result, &self.spec, around, at, changes, &mut report);
             rule.took = (around.elapsed)().saturating_sub(started);
@@ -199,6 +219,7 @@ impl Standing {
         Self {
             number,
             sight,
+            root: None,
             instances: RuleInstances::new(rule.id().clone(), timing),
             rule: Arc::new(rule),
             outputs: BTreeSet::new(),
@@ -247,6 +268,7 @@ impl Standing {
                 Err(error) => Some(error),
             },
         };
+        around.note_written(&rule);
         if let Some(health) = around.healths.get_mut(self.number) {
             *health = Health { is_failing: error.is_some() || !is_whole, is_evaluated: true };
         }

@@ -12,6 +12,7 @@ mod group;
 mod ingest;
 mod measure;
 mod overdue;
+mod planned;
 mod remote;
 mod wire;
 

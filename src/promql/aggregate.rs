@@ -132,7 +132,7 @@ fn groups(elements: &[Element], grouping: &Grouping) -> Vec<Group> {
 
 impl Grouping {
     /// Whether a label is part of a group's labels.
-    fn keeps(&self, name: &str) -> bool {
+    pub(super) fn keeps(&self, name: &str) -> bool {
         match self {
             Self::By(names) => names.iter().any(|kept| kept == name),
             Self::Without(names) => name != METRIC_NAME && !names.iter().any(|dropped| dropped == name),

@@ -27,6 +27,8 @@ mod interpret;
 mod matching;
 mod sum;
 
+pub mod live;
+
 pub use crate::store::LOOKBACK;
 pub use ast::{
     AggregateOp, Aggregation, At, BinaryOp, BinaryOperation, Call, Expr, ExprKind, Fill, Grouping, Matching,

@@ -24,6 +24,17 @@ impl CompensatedSum {
         if self.sum.is_infinite() { self.sum } else { self.sum + self.lost }
     }
 
+    /// Adds what another sum has added up.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.add(other.sum);
+        self.lost += other.lost;
+    }
+
+    /// The sum over a count, as [`Mean`] has it while nothing overflows.
+    pub(super) fn over(self, count: f64) -> f64 {
+        self.sum / count + self.lost / count
+    }
+
     fn scaled(self, factor: f64) -> Self {
         Self { sum: factor * self.sum, lost: factor * self.lost }
     }

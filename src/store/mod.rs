@@ -297,6 +297,17 @@ impl Store {
         self.selectors.find(matchers).map(|id| self.selectors.members(id))
     }
 
+    /// The registered selector with these matchers, in any order.
+    pub fn selector(&self, matchers: &[Matcher]) -> Option<SelectorId> {
+        self.selectors.find(matchers)
+    }
+
+    /// How often a series that a selector wants was dropped. As long as it is the same, the list of [`Store::selected`]
+    /// only grows at its end; when it has changed, those that are left are still in order.
+    pub fn departures(&self, id: SelectorId) -> u64 {
+        self.selectors.departures(id)
+    }
+
     /// Ids of the series that a selector wants.
     pub fn selected(&self, id: SelectorId) -> &[SeriesId] {
         self.selectors.members(id)

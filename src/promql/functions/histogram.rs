@@ -9,16 +9,16 @@ use super::super::literal::Number;
 use crate::model::Labels;
 
 /// The label that holds a bucket's upper bound.
-const BOUND: &str = "le";
+pub(in super::super) const BOUND: &str = "le";
 
 /// Counts that differ by no more than this, relative to their sum, are taken to be the same: what differs is rounding.
 const ROUNDING: f64 = 1e-12;
 
 /// A bucket: how many observations were at most `bound`.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
-    bound: f64,
-    count: f64,
+pub(in super::super) struct Bucket {
+    pub(in super::super) bound: f64,
+    pub(in super::super) count: f64,
 }
 
 pub(super) fn quantile(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
@@ -90,7 +90,7 @@ fn each_histogram(
 }
 
 /// The value below which the fraction `q` of observations lies, by straight lines within buckets.
-fn bucket_quantile(q: f64, buckets: Vec<Bucket>) -> f64 {
+pub(in super::super) fn bucket_quantile(q: f64, buckets: Vec<Bucket>) -> f64 {
     if q.is_nan() {
         return f64::NAN;
     }
@@ -123,7 +123,7 @@ fn bucket_quantile(q: f64, buckets: Vec<Bucket>) -> f64 {
 }
 
 /// The fraction of observations between two values, by straight lines within buckets of finite width.
-fn bucket_fraction(lower: f64, upper: f64, buckets: Vec<Bucket>) -> f64 {
+pub(in super::super) fn bucket_fraction(lower: f64, upper: f64, buckets: Vec<Bucket>) -> f64 {
     let Some(buckets) = in_order(buckets) else { return f64::NAN };
     let all = buckets.last().map_or(0.0, |bucket| bucket.count);
     if all == 0.0 || lower.is_nan() || upper.is_nan() {

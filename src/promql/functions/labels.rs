@@ -11,7 +11,7 @@ use super::super::interpret::{Element, EvalError, Interpreter, Value, expect_uni
 use super::super::{ParseError, Span};
 
 /// The longest label that is written, in bytes. Nested calls could double a label at each level.
-const WRITTEN_MAX: usize = 64 * 1024;
+pub(in super::super) const WRITTEN_MAX: usize = 64 * 1024;
 
 /// `label_replace(v, target, replacement, source, regex)`
 pub(super) fn replace(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Value, EvalError> {
@@ -108,7 +108,7 @@ fn target(interpreter: &mut Interpreter<'_>, arg: &Expr) -> Result<String, EvalE
 }
 
 /// The regular expression, which has to match a whole value.
-fn anchored(pattern: &str) -> Result<Regex, String> {
+pub(in super::super) fn anchored(pattern: &str) -> Result<Regex, String> {
     anchored_regex(pattern).map_err(|_| format!("`{pattern}` is not a regular expression"))
 }
 

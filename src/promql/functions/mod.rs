@@ -15,7 +15,10 @@ mod trend;
 
 use std::fmt;
 
+pub(super) use histogram::{BOUND, Bucket, bucket_fraction, bucket_quantile};
+pub(super) use labels::{WRITTEN_MAX, anchored};
 pub(super) use math::{max as max_of, min as min_of};
+pub(super) use presence::labels_of;
 
 use super::ast::{AggregateOp, Call, Expr, ValueType};
 use super::check::type_of;
@@ -58,6 +61,17 @@ enum Body {
     Whole(Whole),
     /// Not yet.
     Missing,
+}
+
+/// The part of a function that works on floats alone, for the live plan.
+#[derive(Clone, Copy)]
+pub(super) enum FloatBody {
+    /// From each value.
+    Each(fn(f64) -> f64),
+    /// From each value and the scalars behind it; an element without a result is left out.
+    Map(fn(f64, &[f64]) -> Option<f64>),
+    /// From the samples of each series in a range and the scalars beside it; `true` when the name stays.
+    Window(fn(&Window<'_>, &[f64]) -> Option<f64>, bool),
 }
 
 type Whole = fn(&mut Interpreter<'_>, &[Expr], Span) -> Result<Value, EvalError>;
@@ -131,6 +145,17 @@ impl Function {
             args.push("…".to_owned());
         }
         format!("{}({})", self.name, args.join(", "))
+    }
+
+    /// How it works on floats; `None` when it has its own way, or none yet.
+    pub(super) fn float_body(&self) -> Option<FloatBody> {
+        match self.body {
+            Body::Each(body) => Some(FloatBody::Each(body)),
+            Body::Map(body) => Some(FloatBody::Map(body)),
+            Body::Window(body) => Some(FloatBody::Window(body, false)),
+            Body::OwnSample(body) => Some(FloatBody::Window(body, true)),
+            Body::Whole(_) | Body::Missing => None,
+        }
     }
 
     /// The type of the argument at a place.

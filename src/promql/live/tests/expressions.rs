@@ -1,0 +1,214 @@
+//! Made-up expressions over the metrics of a made-up world.
+
+use super::dice::Dice;
+
+const RANGES: [&str; 6] = ["30s", "1m", "2m", "5m", "8m", "20s"];
+
+/// An expression, and whether it adds up in blocks.
+pub(super) fn expression(dice: &mut Dice) -> String {
+    let depth = dice.below(4);
+    if dice.percent(4) { scalar(dice, depth) } else { vector(dice, depth) }
+}
+
+fn metric(dice: &mut Dice) -> &'static str {
+    dice.pick(&["c", "c", "d", "g", "g", "e", "r:x", "role"])
+}
+
+fn selector(dice: &mut Dice) -> String {
+    if dice.percent(4) {
+        return dice
+            .pick(&["{__name__=~'c|d'}", "{__name__=~'g|r:x',job='a'}", "{job=~'a|b',__name__!='role'}"])
+            .to_owned();
+    }
+    let name = metric(dice);
+    let braces =
+        dice.pick(&["", "", "", "{job='a'}", "{job!='a'}", "{pod=~'p[0-3]'}", "{job='nosuch'}", "{code=~'5..'}"]);
+    format!("{name}{braces}")
+}
+
+fn offset(dice: &mut Dice) -> &'static str {
+    dice.pick(&["", "", "", "", " offset 1m", " offset 45s", " offset -30s"])
+}
+
+fn window(dice: &mut Dice) -> String {
+    let function = dice.pick(&[
+        "rate",
+        "rate",
+        "rate",
+        "increase",
+        "increase",
+        "irate",
+        "delta",
+        "idelta",
+        "resets",
+        "changes",
+        "min_over_time",
+        "max_over_time",
+        "count_over_time",
+        "present_over_time",
+        "first_over_time",
+        "last_over_time",
+        "sum_over_time",
+        "avg_over_time",
+        "ts_of_first_over_time",
+        "ts_of_last_over_time",
+        "stddev_over_time",
+        "stdvar_over_time",
+        "deriv",
+        "mad_over_time",
+        "absent_over_time",
+        "ts_of_max_over_time",
+    ]);
+    let range = format!("{}[{}]{}", selector(dice), dice.pick(&RANGES.each_ref().map(|it| *it)), offset(dice));
+    match dice.below(14) {
+        0 => format!("quantile_over_time(0.9, {range})"),
+        1 => format!("predict_linear({range}, 60)"),
+        _ => format!("{function}({range})"),
+    }
+}
+
+fn grouping(dice: &mut Dice) -> &'static str {
+    dice.pick(&[
+        "",
+        " by (job)",
+        " by (job, pod)",
+        " without (pod)",
+        " by (nosuch)",
+        " without (code, le)",
+        " by (__name__)",
+    ])
+}
+
+fn vector(dice: &mut Dice, depth: u32) -> String {
+    if depth == 0 {
+        return match dice.below(12) {
+            0 => format!("vector({})", scalar(dice, 0)),
+            1..=5 => format!("{}{}", selector(dice), offset(dice)),
+            _ => window(dice),
+        };
+    }
+    let below = depth - 1;
+    let inner = |dice: &mut Dice| vector(dice, below);
+    match dice.below(24) {
+        0..=3 => {
+            let op = dice.pick(&["sum", "sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"]);
+            format!("{op}{} ({})", grouping(dice), inner(dice))
+        }
+        4 => {
+            let op = dice.pick(&["topk", "bottomk", "limitk"]);
+            format!("{op}{} ({}, {})", grouping(dice), dice.below(4), inner(dice))
+        }
+        5 => format!("quantile{} (0.5, {})", grouping(dice), inner(dice)),
+        6 | 7 => {
+            let op = dice.pick(&[">", "<", "==", "!=", ">=", "<=", "> bool", "== bool", "*", "-", "/", "%", "^"]);
+            let (number, inner) = (scalar(dice, below.min(1)), inner(dice));
+            if dice.percent(40) { format!("{number} {op} ({inner})") } else { format!("({inner}) {op} {number}") }
+        }
+        8 => {
+            let function = dice.pick(&["abs", "ceil", "floor", "exp", "ln", "sqrt", "sgn", "hour", "day_of_week", "-"]);
+            format!("{function}({})", inner(dice))
+        }
+        9 => match dice.below(5) {
+            0 => format!("clamp_min({}, 2)", inner(dice)),
+            1 => format!("clamp_max({}, {})", inner(dice), scalar(dice, 0)),
+            2 => format!("clamp({}, 1, {})", inner(dice), scalar(dice, 0)),
+            3 => format!("round({}, 0.5)", inner(dice)),
+            _ => format!("round({})", inner(dice)),
+        },
+        10 | 11 => {
+            let op = dice.pick(&["+", "-", "/", "*", ">", "<", "== bool", "!=", ">= bool"]);
+            let matching = dice.pick(&[
+                "",
+                "",
+                "on (job)",
+                "on (pod)",
+                "ignoring (code)",
+                "ignoring (code, pod)",
+                "on (job, pod)",
+                "on (job) group_left ()",
+                "on (job) group_right ()",
+                "on (pod) group_left (job)",
+                "ignoring (code) group_left ()",
+            ]);
+            format!("({}) {op} {matching} ({})", inner(dice), inner(dice))
+        }
+        12 => {
+            let by = dice.pick(&["by (job)", "by (job, pod)", "by (pod)"]);
+            let op = dice.pick(&["/", "-", "+", ">", "< bool", "*"]);
+            format!("sum {by} ({}) {op} sum {by} ({})", inner(dice), inner(dice))
+        }
+        13 => {
+            let include = dice.pick(&["role", "role, pod", "code"]);
+            let op = dice.pick(&["*", "*", ">", "+"]);
+            format!(
+                "({}) {op} on (job) group_left ({include}) {}",
+                inner(dice),
+                dice.pick(&["role", "max by (job, role) (role)"])
+            )
+        }
+        14..=16 => {
+            let op = dice.pick(&["and", "or", "or", "unless"]);
+            let matching = dice.pick(&["", "", "on (job)", "on (job, pod)", "ignoring (pod)", "on ()"]);
+            format!("({}) {op} {matching} ({})", inner(dice), inner(dice))
+        }
+        17 | 18 => {
+            let q = dice.pick(&["0.5", "0.95", "0", "2", "scalar(g)"]);
+            let of = dice.pick(&[
+                "rate(h_bucket[2m])",
+                "sum by (le) (rate(h_bucket[1m]))",
+                "sum by (le, job) (increase(h_bucket[5m]))",
+                "h_bucket",
+            ]);
+            if dice.percent(80) {
+                format!("histogram_quantile({q}, {of})")
+            } else {
+                format!("histogram_fraction(0.5, {q}, {of})")
+            }
+        }
+        19 => match dice.below(4) {
+            0 => format!("label_replace({}, 'new', 'x$1', 'pod', 'p(.*)')", inner(dice)),
+            1 => format!("label_replace({}, 'pod', '', '', '')", inner(dice)),
+            2 => format!("label_replace({}, 'job', '$1', 'code', '(.).*')", inner(dice)),
+            _ => format!("label_join({}, 'both', '/', 'job', 'pod')", inner(dice)),
+        },
+        20 => format!("{}({})", dice.pick(&["absent", "sort", "sort_desc", "timestamp", "timestamp"]), inner(dice)),
+        21 => {
+            // Only the interpreter knows these.
+            let part = dice.pick(&[
+                "max_over_time(rate(c[1m])[3m:1m])",
+                "count_values('v', g)",
+                "g @ 60",
+                "{__name__=~'c|d'} + 1",
+            ]);
+            match dice.below(3) {
+                0 => part.to_owned(),
+                1 => format!("sum by (job) ({part})"),
+                _ => format!("({part}) and on (job) ({})", inner(dice)),
+            }
+        }
+        22 => format!("absent({})", selector(dice)),
+        _ => format!("vector({})", scalar(dice, below)),
+    }
+}
+
+fn scalar(dice: &mut Dice, depth: u32) -> String {
+    if depth == 0 {
+        return match dice.below(6) {
+            0 => "time()".to_owned(),
+            1 => "0".to_owned(),
+            2 => "-1.5".to_owned(),
+            _ => dice.below(20).to_string(),
+        };
+    }
+    match dice.below(4) {
+        0 => format!("scalar({})", vector(dice, depth - 1)),
+        1 => format!(
+            "({} {} {})",
+            scalar(dice, depth - 1),
+            dice.pick(&["+", "*", "> bool", "-"]),
+            scalar(dice, depth - 1)
+        ),
+        2 => format!("-max_of({}, {})", scalar(dice, depth - 1), scalar(dice, depth - 1)),
+        _ => scalar(dice, 0),
+    }
+}
