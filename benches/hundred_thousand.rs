@@ -78,7 +78,8 @@ fn run(config: &config::Config) {
     }
     let size = evaluator.plan_size();
     let shared = format!("{} nodes, {} without sharing, {} selectors", size.nodes, size.nodes_unshared, size.selectors);
-    let whole = format!("{} of {} whole, {} undecided", size.whole, size.expressions, size.undecided);
+    let undecided = evaluator.take_undecided();
+    let whole = format!("{} of {} whole, {undecided} left to the interpreter", size.whole, size.expressions);
     report("plan", &format!("{shared}; {whole}"));
     report(
         "memory",

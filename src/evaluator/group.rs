@@ -54,6 +54,8 @@ pub(super) struct Standing {
     pub(super) sight: Sight,
     /// Its expression in the plan, when the embedded source answers it.
     pub(super) root: Option<RootId>,
+    /// The parts of it that the interpreter evaluates.
+    pub(super) interpreted: Vec<String>,
     pub(super) instances: RuleInstances,
     /// The series that it wrote in its last successful evaluation.
     pub(super) outputs: BTreeSet<Labels>,
@@ -220,6 +222,7 @@ impl Standing {
             number,
             sight,
             root: None,
+            interpreted: Vec::new(),
             instances: RuleInstances::new(rule.id().clone(), timing),
             rule: Arc::new(rule),
             outputs: BTreeSet::new(),
@@ -428,6 +431,7 @@ impl Standing {
             evaluated_at: self.evaluated_at,
             took: self.took,
             error: self.error.clone(),
+            interpreted: self.interpreted.clone(),
             warnings: self.warnings.clone(),
             instances: self.instances.iter().cloned().collect(),
         }

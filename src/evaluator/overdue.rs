@@ -130,6 +130,7 @@ impl Overdue {
             evaluated_at: now,
             took: Duration::ZERO,
             error: None,
+            interpreted: Vec::new(),
             warnings: Vec::new(),
             instances: self.instances.iter().cloned().collect(),
         };

@@ -16,7 +16,9 @@ impl Evaluator {
             }
             let cadence = Cadence { interval: group.spec.interval, behind: group.spec.query_offset };
             for rule in &mut group.rules {
-                rule.root = Some(self.plan.add(rule.rule.expr(), cadence, &self.store));
+                let root = self.plan.add(rule.rule.expr(), cadence, &self.store);
+                rule.interpreted = self.plan.interpreted(root).to_vec();
+                rule.root = Some(root);
             }
         }
         let cadence = Cadence { interval: self.interval, behind: Duration::ZERO };
@@ -27,5 +29,11 @@ impl Evaluator {
     /// What the plan of all rules is made of.
     pub fn plan_size(&self) -> PlanSize {
         self.plan.size()
+    }
+
+    /// How often, since this was last asked, the interpreter evaluated an expression that the plan knows, because the plan
+    /// met what may be an error.
+    pub fn take_undecided(&mut self) -> u64 {
+        self.plan.take_undecided()
     }
 }

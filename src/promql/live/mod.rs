@@ -119,8 +119,6 @@ pub struct PlanSize {
     pub nodes_unshared: usize,
     /// How many selectors there are.
     pub selectors: usize,
-    /// How often the interpreter evaluated a whole expression that the plan knows, because it met what may be an error.
-    pub undecided: u64,
 }
 
 impl Plan {
@@ -203,13 +201,31 @@ impl Plan {
             nodes: self.nodes.len(),
             nodes_unshared: self.nodes_asked,
             selectors: self.members.len(),
-            undecided: self.undecided,
         }
+    }
+
+    /// How often, since this was last asked, the interpreter evaluated a whole expression because the plan met what may be an
+    /// error.
+    pub fn take_undecided(&mut self) -> u64 {
+        std::mem::take(&mut self.undecided)
     }
 
     /// The parts of an expression that the interpreter evaluates, as they are written.
     pub fn interpreted(&self, root: RootId) -> &[String] {
         &self.roots[root.0].interpreted
+    }
+
+    /// The kinds of nodes that gave an element the last time, functions of windows and of labels among them.
+    #[cfg(test)]
+    fn kinds_with_elements(&self) -> Vec<String> {
+        let word = |text: String| text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
+        let given = self.nodes.iter().zip(&self.columns).filter(|(_, column)| !column.is_empty());
+        let kinds = given.flat_map(|(node, _)| match &node.op {
+            node::Op::Window { function, .. } => vec![word(format!("{function:?}"))],
+            node::Op::Relabel { how, .. } => vec!["Relabel".to_owned(), word(format!("{how:?}"))],
+            op => vec![word(format!("{op:?}"))],
+        });
+        kinds.collect()
     }
 
     fn push(&mut self, node: Node, table: Table) {

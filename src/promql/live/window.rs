@@ -198,17 +198,43 @@ impl Each<'_> {
         if states.len() < self.members.series.len() {
             states.resize_with(self.members.series.len(), WindowState::default);
         }
-        for (row, id) in self.members.iter() {
-            let series = self.store.series(id);
-            let state = &mut states[row as usize];
-            state.advance(series, start, end);
-            if state.edges.count > 0
-                && let Some(value) = value(state, series)
-            {
-                self.column.push(row, value);
+        let members = self.members;
+        let mut ahead: Vec<(u32, &Series)> = Vec::with_capacity(AHEAD);
+        for rows in members.rows.chunks(AHEAD) {
+            ahead.clear();
+            ahead.extend(rows.iter().map(|row| (*row, self.store.series(members.series[*row as usize]))));
+            fetch(&ahead, states, start);
+            for (row, series) in &ahead {
+                let state = &mut states[*row as usize];
+                state.advance(series, start, end);
+                if state.edges.count > 0
+                    && let Some(value) = value(state, series)
+                {
+                    self.column.push(*row, value);
+                }
             }
         }
     }
+}
+
+/// So many series are looked at together.
+const AHEAD: usize = 32;
+
+/// Looks at both ends of some windows without doing anything, so that the memory of all of them is on its way at once:
+/// what a window costs is waiting for it, and one after the other that is several times as long.
+fn fetch<T: Track>(ahead: &[(u32, &Series)], states: &[WindowState<T>], start: Timestamp) {
+    let mut newest = 0;
+    for (_, series) in ahead {
+        newest ^= series.last().map_or(0, |sample| sample.at.millis());
+    }
+    let mut oldest = 0;
+    for (row, series) in ahead {
+        let edges = &states[*row as usize].edges;
+        if edges.count > 0 && edges.first.at <= start {
+            oldest ^= series.from_number(edges.low).next().map_or(0, |sample| sample.at.millis());
+        }
+    }
+    std::hint::black_box((newest, oldest));
 }
 
 /// A function that looks at all samples of a window, as the interpreter has it.

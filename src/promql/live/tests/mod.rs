@@ -3,9 +3,12 @@
 //! `ATALAYA_LIVE_CASES` says how many comparisons are made; a failure prints its seed, with which `ATALAYA_LIVE_SEED` begins.
 
 mod dice;
+mod edges;
 mod expressions;
 mod shapes;
 mod world;
+
+use std::collections::BTreeSet;
 
 use super::mutant::{Mutant, set_mutant};
 use world::World;
@@ -15,25 +18,69 @@ const CASES: u64 = 30_000;
 /// Comparisons within which a mistake must show.
 const CASES_FOR_MUTANT: u64 = 200_000;
 
+/// What nodes do, functions of windows among it.
+const KINDS: [&str; 37] = [
+    "Single",
+    "Newest",
+    "Scan",
+    "Each",
+    "Map",
+    "Moment",
+    "Beside",
+    "Relabel",
+    "Fold",
+    "Choose",
+    "Join",
+    "Filter",
+    "Or",
+    "Histogram",
+    "Absent",
+    "Sort",
+    "Interpret",
+    "Rate",
+    "Increase",
+    "Resets",
+    "Delta",
+    "Count",
+    "Present",
+    "First",
+    "Last",
+    "TimeOfFirst",
+    "TimeOfLast",
+    "Irate",
+    "Idelta",
+    "Changes",
+    "Min",
+    "Max",
+    "Sum",
+    "Avg",
+    "DropName",
+    "Replace",
+    "Or",
+];
+
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Compares until a difference or so many comparisons; returns how many there were, or what differs.
-fn compare(first_seed: u64, cases: u64) -> Result<u64, String> {
-    let (mut done, mut seed) = (0, first_seed);
+/// Compares until a difference or so many comparisons; returns what kinds of nodes gave something, or what differs.
+fn compare(first_seed: u64, cases: u64) -> Result<BTreeSet<String>, String> {
+    let (mut done, mut seed, mut kinds) = (0, first_seed, BTreeSet::new());
     while done < cases {
-        done += World::new(seed).play()?;
+        let (more, seen) = World::new(seed).play()?;
+        done += more;
+        kinds.extend(seen);
         seed += 1;
     }
-    Ok(done)
+    Ok(kinds)
 }
 
 #[test]
 fn the_plan_gives_what_the_interpreter_gives() {
     let cases = setting("ATALAYA_LIVE_CASES").unwrap_or(CASES);
-    let done = compare(setting("ATALAYA_LIVE_SEED").unwrap_or(1), cases).unwrap_or_else(|what| panic!("{what}"));
-    println!("{done} comparisons");
+    let kinds = compare(setting("ATALAYA_LIVE_SEED").unwrap_or(1), cases).unwrap_or_else(|what| panic!("{what}"));
+    let missing: Vec<&str> = KINDS.iter().copied().filter(|kind| !kinds.contains(*kind)).collect();
+    assert!(missing.is_empty(), "never seen to give anything: {missing:?} ({kinds:?})");
 }
 
 #[test]

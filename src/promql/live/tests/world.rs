@@ -1,6 +1,7 @@
 //! A made-up world: series that come and go, are reset, have gaps, stale markers, NaN and infinities, and arrive late;
 //! rules that write; and configurations that change.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::super::{Expr, Value, evaluate, parse, selectors};
@@ -43,6 +44,8 @@ pub(super) struct World {
     plan: Plan,
     roots: Vec<RootId>,
     cases: u64,
+    /// The kinds of nodes that gave something, and functions of windows.
+    kinds: BTreeSet<String>,
 }
 
 impl World {
@@ -60,6 +63,7 @@ impl World {
             plan: Plan::new(),
             roots: Vec::new(),
             cases: 0,
+            kinds: BTreeSet::new(),
         };
         world.register();
         world.replan();
@@ -75,8 +79,8 @@ impl World {
         world
     }
 
-    /// Plays it; returns how many comparisons were made, or what differs.
-    pub(super) fn play(mut self) -> Result<u64, String> {
+    /// Plays it; returns how many comparisons were made and what kinds of nodes gave something, or what differs.
+    pub(super) fn play(mut self) -> Result<(u64, BTreeSet<String>), String> {
         for tick in 0..TICKS {
             self.now_ms += INTERVAL_MS;
             if self.dice.percent(1) {
@@ -100,7 +104,8 @@ impl World {
                 self.reload();
             }
         }
-        Ok(self.cases)
+        self.note_kinds();
+        Ok((self.cases, self.kinds))
     }
 
     fn check(&mut self, at_ms: i64) -> Result<(), String> {
@@ -125,6 +130,10 @@ impl World {
         }
     }
 
+    fn note_kinds(&mut self) {
+        self.kinds.extend(self.plan.kinds_with_elements());
+    }
+
     fn replan(&mut self) {
         self.plan = Plan::new();
         self.roots = self.rules.iter().map(|(_, expr)| self.plan.add(expr, CADENCE, &self.store)).collect();
@@ -139,6 +148,7 @@ impl World {
         self.store.renew(Timestamp::from_millis(self.now_ms));
         self.register();
         self.store.sweep();
+        self.note_kinds();
         self.replan();
     }
 
