@@ -127,7 +127,7 @@ impl Compiler<'_> {
             plan.windows.push(Windows::new(track));
             plan.windows.len() - 1
         });
-        let key = format!("{function:?} {members} {offset_ms} {range_ms} {keeps}");
+        let key = format!("{} {members} {offset_ms} {range_ms} {keeps}", function.as_str());
         let node = self.add(&key, Op::Window { windows, members, reach, function, keeps_name: keeps });
         if is_mixed && !keeps_name { self.without_names(node) } else { node }
     }
@@ -238,7 +238,7 @@ impl Compiler<'_> {
         if self.plan.nodes[child].names == Names::Any {
             return None;
         }
-        Some(self.add(&format!("{what:?} {child}"), Op::Histogram { child, what }))
+        Some(self.add(&format!("{what} {child}"), Op::Histogram { child, what }))
     }
 
     fn relabel(&mut self, call: &Call) -> Option<NodeId> {
@@ -266,7 +266,7 @@ impl Compiler<'_> {
 
     fn aggregate(&mut self, aggregation: &Aggregation) -> Option<NodeId> {
         let Aggregation { op, param, expr, grouping } = aggregation;
-        let how = format!("{op:?} {grouping:?}");
+        let how = format!("{} {grouping:?}", op.as_str());
         match op {
             AggregateOp::CountValues | AggregateOp::LimitRatio => None,
             AggregateOp::TopK | AggregateOp::BottomK | AggregateOp::LimitK => {
@@ -292,13 +292,13 @@ impl Compiler<'_> {
         }
         let (left, right) = (self.node(left), self.node(right));
         let scalar = |node: NodeId| self.plan.nodes[node].is_scalar;
-        let how = format!("{op:?} {returns_bool} {left} {right}");
+        let how = format!("{} {returns_bool} {left} {right}", op.as_str());
         match (scalar(left), scalar(right)) {
             (true, true) => Some(self.add(&how, Op::Scalars { op, left, right })),
             (is_left, true) | (is_left @ true, false) => {
                 let (vector, scalar) = if is_left { (right, left) } else { (left, right) };
                 let make = |it: &mut Self, vector: NodeId| {
-                    let key = format!("{op:?} {returns_bool} {vector} {scalar} {is_left}");
+                    let key = format!("{} {returns_bool} {vector} {scalar} {is_left}", op.as_str());
                     it.add(&key, Op::Beside { op, vector, scalar, is_left, returns_bool })
                 };
                 if drops_name(op, returns_bool) {
@@ -332,8 +332,9 @@ impl Compiler<'_> {
         Some(self.add(&key, Op::Join { op, left, right, returns_bool, matching }))
     }
 
-    /// The node that does this; `key` tells it from all others that have the same children.
+    /// The node that does this. `key` says in its first word what that is, and tells it from all others.
     fn add(&mut self, key: &str, op: Op) -> NodeId {
+        let what = key.split(' ').next().unwrap_or_default().to_owned();
         let key = format!("{} {key}", self.lane);
         if let Some(node) = self.plan.by_key.get(&key) {
             return *node;
@@ -370,7 +371,7 @@ impl Compiler<'_> {
             _ => false,
         };
         let table = table_of(&op);
-        self.plan.push(Node { op, names, is_scalar, reads, order }, table);
+        self.plan.push(Node { what, op, names, is_scalar, reads, order }, table);
         self.plan.by_key.insert(key, node);
         node
     }

@@ -121,6 +121,17 @@ pub struct PlanSize {
     pub selectors: usize,
 }
 
+/// A node as it was last evaluated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeView<'a> {
+    /// What it does, in a word: `rate`, `sum`, `>`, `newest` for a selector, `interpret` for what the interpreter does.
+    pub what: &'a str,
+    /// The places in the list of what it is made of.
+    pub parts: Vec<usize>,
+    /// How many elements it gave; none for a scalar.
+    pub elements: Option<usize>,
+}
+
 impl Plan {
     /// A plan without expressions.
     pub fn new() -> Self {
@@ -215,17 +226,16 @@ impl Plan {
         &self.roots[root.0].interpreted
     }
 
-    /// The kinds of nodes that gave an element the last time, functions of windows and of labels among them.
-    #[cfg(test)]
-    fn kinds_with_elements(&self) -> Vec<String> {
-        let word = |text: String| text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
-        let given = self.nodes.iter().zip(&self.columns).filter(|(_, column)| !column.is_empty());
-        let kinds = given.flat_map(|(node, _)| match &node.op {
-            node::Op::Window { function, .. } => vec![word(format!("{function:?}"))],
-            node::Op::Relabel { how, .. } => vec!["Relabel".to_owned(), word(format!("{how:?}"))],
-            op => vec![word(format!("{op:?}"))],
-        });
-        kinds.collect()
+    /// The nodes that an expression is made of, each after its parts, with how many elements they gave the last time.
+    pub fn nodes(&self, root: RootId) -> Vec<NodeView<'_>> {
+        let order = self.roots[root.0].node.map_or(&[][..], |node| &self.nodes[node].order);
+        let place = |node: NodeId| order.iter().position(|it| *it == node).unwrap_or_default();
+        let view = |node: &NodeId| NodeView {
+            what: &self.nodes[*node].what,
+            parts: self.nodes[*node].op.children().into_iter().map(place).collect(),
+            elements: (!self.nodes[*node].is_scalar).then(|| self.columns[*node].len()),
+        };
+        order.iter().map(view).collect()
     }
 
     fn push(&mut self, node: Node, table: Table) {

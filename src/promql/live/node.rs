@@ -1,5 +1,6 @@
 //! The nodes of the graph.
 
+use std::fmt;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -80,6 +81,15 @@ pub(super) enum HistogramFn {
     Fraction(NodeId, NodeId),
 }
 
+impl fmt::Display for HistogramFn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quantile(q) => write!(f, "histogram_quantile {q}"),
+            Self::Fraction(low, high) => write!(f, "histogram_fraction {low} {high}"),
+        }
+    }
+}
+
 /// How labels are changed.
 #[derive(Debug)]
 pub(super) enum Relabeling {
@@ -120,6 +130,8 @@ impl Names {
 /// A node and what is known of it before any evaluation.
 #[derive(Debug)]
 pub(super) struct Node {
+    /// What it does, in a word.
+    pub(super) what: String,
     pub(super) op: Op,
     pub(super) names: Names,
     pub(super) is_scalar: bool,

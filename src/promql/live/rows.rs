@@ -6,6 +6,9 @@ use crate::model::Labels;
 
 use super::mutant::{Mutant, is_mutant};
 
+/// Of which nothing is known yet.
+const UNKNOWN: u32 = u32::MAX - 1;
+
 /// No row.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
@@ -14,7 +17,7 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 pub(super) struct RowMemo {
     /// Of the rows that it knows.
     generation: u64,
-    known: Vec<Option<u32>>,
+    known: Vec<u32>,
 }
 
 impl RowMemo {
@@ -35,13 +38,14 @@ impl RowMemo {
     /// The number of a row; `make` is asked for it once.
     pub(super) fn get(&mut self, row: u32, make: impl FnOnce() -> u32) -> u32 {
         let at = row as usize;
-        if let Some(Some(known)) = self.known.get(at) {
+        if let Some(known) = self.known.get(at).filter(|known| **known != UNKNOWN) {
             return *known;
         }
         if self.known.len() <= at {
-            self.known.resize(at + 1, None);
+            self.known.resize(at + 1, UNKNOWN);
         }
-        *self.known[at].insert(make())
+        self.known[at] = make();
+        self.known[at]
     }
 }
 

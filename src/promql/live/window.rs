@@ -34,29 +34,36 @@ pub(super) enum Kept {
     Avg,
 }
 
+/// All of them, by the name of the function.
+const KEPT: [(&str, Kept); 17] = [
+    ("rate", Kept::Rate),
+    ("increase", Kept::Increase),
+    ("resets", Kept::Resets),
+    ("delta", Kept::Delta),
+    ("count_over_time", Kept::Count),
+    ("present_over_time", Kept::Present),
+    ("first_over_time", Kept::First),
+    ("last_over_time", Kept::Last),
+    ("ts_of_first_over_time", Kept::TimeOfFirst),
+    ("ts_of_last_over_time", Kept::TimeOfLast),
+    ("irate", Kept::Irate),
+    ("idelta", Kept::Idelta),
+    ("changes", Kept::Changes),
+    ("min_over_time", Kept::Min),
+    ("max_over_time", Kept::Max),
+    ("sum_over_time", Kept::Sum),
+    ("avg_over_time", Kept::Avg),
+];
+
 impl Kept {
     /// The function with this name.
     pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "rate" => Self::Rate,
-            "increase" => Self::Increase,
-            "resets" => Self::Resets,
-            "delta" => Self::Delta,
-            "count_over_time" => Self::Count,
-            "present_over_time" => Self::Present,
-            "first_over_time" => Self::First,
-            "last_over_time" => Self::Last,
-            "ts_of_first_over_time" => Self::TimeOfFirst,
-            "ts_of_last_over_time" => Self::TimeOfLast,
-            "irate" => Self::Irate,
-            "idelta" => Self::Idelta,
-            "changes" => Self::Changes,
-            "min_over_time" => Self::Min,
-            "max_over_time" => Self::Max,
-            "sum_over_time" => Self::Sum,
-            "avg_over_time" => Self::Avg,
-            _ => return None,
-        })
+        KEPT.iter().find(|(known, _)| *known == name).map(|(_, kept)| *kept)
+    }
+
+    /// The function's name.
+    pub(super) fn as_str(self) -> &'static str {
+        KEPT.iter().find(|(_, kept)| *kept == self).map_or("", |(name, _)| name)
     }
 
     /// What it needs to be kept of a window. Functions that need the same share it.

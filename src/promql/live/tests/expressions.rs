@@ -4,7 +4,42 @@ use super::dice::Dice;
 
 const RANGES: [&str; 6] = ["30s", "1m", "2m", "5m", "8m", "20s"];
 
-/// An expression, and whether it adds up in blocks.
+/// Something of every kind, so that none is left to chance.
+pub(super) const EVERY: &[&str] = &[
+    "sort_desc(g)",
+    "sort(rate(c[2m]))",
+    "irate(c[2m])",
+    "clamp_min(g, 2) + clamp_max(g, 5)",
+    "abs(g)",
+    "c ^ 2",
+    "g % 3",
+    "2 ^ g",
+    "ts_of_first_over_time(d[1m])",
+    "ts_of_last_over_time(d[1m]) - ts_of_min_over_time(g[5m])",
+    "hour(c) + on (job, pod) group_left () minute(d)",
+    "histogram_fraction(0.1, 2, sum by (le) (rate(h_bucket[2m])))",
+    "label_join(g, 'both', '/', 'job', 'pod')",
+    "quantile by (job) (0.3, g)",
+    "stddev by (job) (d) + stdvar by (job) (d)",
+    "group by (job) (c) + count by (job) (c)",
+    "limitk by (job) (2, c) or bottomk(1, d)",
+    "resets(c[8m]) + changes(c[8m])",
+    "mad_over_time(g[5m]) - stddev_over_time(g[5m])",
+    "predict_linear(g[5m], 60) - deriv(g[5m])",
+    "timestamp(g) - timestamp(rate(d[1m]) * 0)",
+    "present_over_time(c[1m]) unless idelta(c[1m]) != 0",
+    "clamp(g, 1, 5) >= bool 2",
+    "round(g, 0.5) <= -1",
+    "-{job=~'a|b', __name__!='role'}",
+    "absent_over_time(c{pod='nosuch'}[5m])",
+    "first_over_time(g[1m]) == g",
+    "sum_over_time(g[8m]) / count_over_time(g[8m]) - avg_over_time(g[8m])",
+    "max_over_time(g[8m]) - min_over_time(g[8m])",
+    "delta(g[2m]) > -1 and increase(c[2m]) < 100",
+    "label_replace(c, 'code', '$1xx', 'code', '(.)..') * on (job) group_left (role) role",
+];
+
+/// An expression.
 pub(super) fn expression(dice: &mut Dice) -> String {
     let depth = dice.below(4);
     if dice.percent(4) { scalar(dice, depth) } else { vector(dice, depth) }

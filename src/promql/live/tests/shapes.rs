@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::super::{parse, selectors};
 use super::super::{Cadence, Plan};
-use crate::store::Store;
+use crate::model::{Labels, Sample, TargetId, Timestamp};
+use crate::store::{Origin, Store};
 
 /// Rules in the shapes of public collections, in about the shares in which they come there: thresholds, rates and ratios,
 /// joins with facts about pods, quantiles of histograms, predictions, absences, burn rates, and a few subqueries.
@@ -98,6 +99,32 @@ const SHAPES: &[&str] = &[
     // What only the interpreter knows.
     "max_over_time(rate(requests_total[5m])[1h:1m]) > 10",
 ];
+
+#[test]
+fn a_plan_shows_what_each_node_gave() {
+    let mut store = Store::new();
+    let expr = parse("sum by (job) (rate(a_total[5m])) > 1").unwrap();
+    for it in selectors(&expr) {
+        store.register(&it.matchers, it.reach);
+    }
+    let cadence = Cadence { interval: Duration::from_secs(15), behind: Duration::ZERO };
+    let mut plan = Plan::new();
+    let root = plan.add(&expr, cadence, &store);
+    for pod in ["1", "2"] {
+        let labels = Labels::from_pairs([("__name__", "a_total"), ("job", "x"), ("pod", pod)]);
+        let id = store.series_for(&labels, &Origin::Scraped(TargetId::new("t"))).unwrap();
+        for value in [0.0, 1.0] {
+            let at = Timestamp::from_millis(if value > 0.0 { 60_000 } else { 0 });
+            store.append(id, Sample { at, value });
+        }
+    }
+    plan.begin();
+    plan.evaluate(root, &store, Timestamp::from_millis(60_000)).unwrap();
+    let nodes = plan.nodes(root);
+    let shown: Vec<(&str, Option<usize>)> = nodes.iter().map(|node| (node.what, node.elements)).collect();
+    assert_eq!(shown, [("rate", Some(2)), ("sum", Some(1)), ("number", None), (">", Some(0))]);
+    assert_eq!(nodes[3].parts, [1, 2]);
+}
 
 #[test]
 fn nearly_all_shapes_compile_whole() {

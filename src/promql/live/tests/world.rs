@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::super::{Expr, Value, evaluate, parse, selectors};
 use super::super::{Cadence, Plan, RootId};
 use super::dice::Dice;
-use super::expressions::expression;
+use super::expressions::{EVERY, expression};
 use crate::model::{Labels, Sample, TargetId, Timestamp, stale_nan};
 use crate::store::{Origin, Store};
 
@@ -51,7 +51,11 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let rules = (0..EXPRESSIONS).map(|_| rule(&mut dice)).collect();
+        let mut rules: Vec<_> = (0..EXPRESSIONS).map(|_| rule(&mut dice)).collect();
+        let every = EVERY.iter().cycle().skip(seed as usize % EVERY.len() * 2);
+        for (place, text) in rules.iter_mut().zip(every.take(2)) {
+            *place = ((*text).to_owned(), parsed(text));
+        }
         let mut world = Self {
             seed,
             dice,
@@ -96,6 +100,9 @@ impl World {
                 self.check(self.now_ms)?;
             }
             self.scrape(true);
+            if tick % 8 == 7 {
+                self.note_kinds();
+            }
             if tick % 4 == 3 {
                 let ahead = if self.dice.percent(10) { 90_000 } else { 0 };
                 self.store.trim(Timestamp::from_millis(self.now_ms + ahead));
@@ -104,7 +111,6 @@ impl World {
                 self.reload();
             }
         }
-        self.note_kinds();
         Ok((self.cases, self.kinds))
     }
 
@@ -131,7 +137,9 @@ impl World {
     }
 
     fn note_kinds(&mut self) {
-        self.kinds.extend(self.plan.kinds_with_elements());
+        let nodes = self.roots.iter().flat_map(|root| self.plan.nodes(*root));
+        let given = nodes.filter(|node| node.elements.is_some_and(|count| count > 0));
+        self.kinds.extend(given.map(|node| node.what.to_owned()));
     }
 
     fn replan(&mut self) {
@@ -244,8 +252,12 @@ impl World {
 
 fn rule(dice: &mut Dice) -> (String, Expr) {
     let text = expression(dice);
-    let expr = parse(&text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    let expr = parsed(&text);
     (text, expr)
+}
+
+fn parsed(text: &str) -> Expr {
+    parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"))
 }
 
 /// Whether an expression may differ in the last bits.
