@@ -17,6 +17,7 @@ mod ingest;
 mod measure;
 mod outage;
 mod overdue;
+mod planned;
 mod failing;
 mod own;
 mod remote;

@@ -342,6 +342,11 @@ impl Store {
         self.rich.get(id)
     }
 
+    /// How often a series began to have histograms, or has none any more: as long as it is the same, the same series have some.
+    pub fn histogram_changes(&self) -> u64 {
+        self.rich.changes()
+    }
+
     /// A series. An id that `trim` has dropped is a series without labels and samples.
     pub fn series(&self, id: SeriesId) -> &Series {
         let slot = self.slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation);
@@ -360,6 +365,17 @@ impl Store {
     /// The same for a registered set; `None` for another, which takes a look at every series.
     pub fn standing(&self, matchers: &[Matcher]) -> Option<&[SeriesId]> {
         self.selectors.find(matchers).map(|id| self.selectors.members(id))
+    }
+
+    /// The registered selector with these matchers, in any order.
+    pub fn selector(&self, matchers: &[Matcher]) -> Option<SelectorId> {
+        self.selectors.find(matchers)
+    }
+
+    /// How often a series that a selector wants was dropped. As long as it is the same, the list of [`Store::selected`]
+    /// only grows at its end; when it has changed, those that are left are still in order.
+    pub fn departures(&self, id: SelectorId) -> u64 {
+        self.selectors.departures(id)
     }
 
     /// Ids of the series that a selector wants.

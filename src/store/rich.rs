@@ -46,6 +46,11 @@ impl Rich {
         !self.starts.is_empty()
     }
 
+    /// Whether there is any histogram.
+    pub fn has_histograms(&self) -> bool {
+        !self.histograms.is_empty()
+    }
+
     /// When the newest histogram was taken.
     pub(super) fn last_at(&self) -> Option<Timestamp> {
         self.histograms.back().map(|sample| sample.at)
@@ -93,11 +98,20 @@ fn weight(sample: &HistogramSample) -> usize {
 
 /// The series that have such things.
 #[derive(Debug, Default)]
-pub(super) struct RichTable(HashMap<SeriesId, Rich>);
+pub(super) struct RichTable {
+    series: HashMap<SeriesId, Rich>,
+    /// How often a series began to have histograms, or has none any more.
+    changes: u64,
+}
 
 impl RichTable {
     pub(super) fn get(&self, id: SeriesId) -> Option<&Rich> {
-        if self.0.is_empty() { None } else { self.0.get(&id) }
+        if self.series.is_empty() { None } else { self.series.get(&id) }
+    }
+
+    /// How often a series began to have histograms, or has none any more.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Adds a histogram that is newer than those before, and says how much room it takes, in float samples. What it says
@@ -109,7 +123,7 @@ impl RichTable {
         mut sample: HistogramSample,
         newest_float: Option<Timestamp>,
     ) -> (Append, usize) {
-        let rich = self.0.entry(id).or_default();
+        let rich = self.series.entry(id).or_default();
         let before = rich.histograms.back().filter(|before| newest_float.is_none_or(|at| at < before.at));
         let seen = reset_of(&sample.histogram, before.map(|before| &*before.histogram));
         if sample.histogram.reset != seen {
@@ -121,13 +135,14 @@ impl RichTable {
             _ => {}
         }
         let taken = weight(&sample);
+        self.changes += u64::from(rich.histograms.is_empty());
         rich.histograms.push_back(sample);
         (Append::Stored, taken)
     }
 
     /// Notes since when the newest sample of a series counts.
     pub(super) fn note_start(&mut self, id: SeriesId, at: Timestamp, start: Timestamp) {
-        let starts = &mut self.0.entry(id).or_default().starts;
+        let starts = &mut self.series.entry(id).or_default().starts;
         if starts.back().is_none_or(|(last, _)| *last < at) {
             starts.push_back((at, start));
         }
@@ -135,23 +150,27 @@ impl RichTable {
 
     /// Drops what a series has that is not after a moment, and says how much room that took.
     pub(super) fn trim(&mut self, id: SeriesId, horizon: Timestamp) -> usize {
-        if self.0.is_empty() {
+        if self.series.is_empty() {
             return 0;
         }
-        let Some(rich) = self.0.get_mut(&id) else { return 0 };
+        let Some(rich) = self.series.get_mut(&id) else { return 0 };
+        let had_histograms = rich.has_histograms();
         let dropped = rich.drop_until(horizon);
+        self.changes += u64::from(had_histograms && !rich.has_histograms());
         if rich.is_empty() {
-            self.0.remove(&id);
+            self.series.remove(&id);
         }
         dropped
     }
 
     /// Forgets a series, and says how much room it took.
     pub(super) fn remove(&mut self, id: SeriesId) -> usize {
-        if self.0.is_empty() {
+        if self.series.is_empty() {
             return 0;
         }
-        self.0.remove(&id).map_or(0, |rich| rich.histograms.iter().map(weight).sum())
+        let Some(rich) = self.series.remove(&id) else { return 0 };
+        self.changes += u64::from(rich.has_histograms());
+        rich.histograms.iter().map(weight).sum()
     }
 }
 

@@ -1,6 +1,7 @@
 //! One series: its labels, where it comes from, and its samples in order of time.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::Origin;
@@ -33,11 +34,13 @@ pub struct Series {
     reach: Duration,
     /// In order of time, no two of the same moment.
     samples: VecDeque<Sample>,
+    /// How many samples were trimmed: the number of the oldest one that is left.
+    trimmed: u64,
 }
 
 impl Series {
     pub(super) fn new(labels: Labels, origin: Origin, reach: Duration) -> Self {
-        Self { labels, origin, reach, samples: VecDeque::new() }
+        Self { labels, origin, reach, samples: VecDeque::new(), trimmed: 0 }
     }
 
     /// Its labels, with the metric name.
@@ -66,6 +69,23 @@ impl Series {
         let end = self.end(to);
         let start = self.samples.partition_point(|sample| sample.at <= from).min(end);
         self.samples.range(start..end).copied().filter(|sample| !is_stale(sample.value))
+    }
+
+    /// The numbers of the samples that are kept. Samples are numbered from 0 in the order in which they came, and keep their
+    /// number until they are trimmed.
+    pub fn numbers(&self) -> Range<u64> {
+        self.trimmed..self.trimmed + self.samples.len() as u64
+    }
+
+    /// The number of the oldest sample after `at`.
+    pub fn number_after(&self, at: Timestamp) -> u64 {
+        self.trimmed + self.samples.partition_point(|sample| sample.at <= at) as u64
+    }
+
+    /// The samples from a number on, stale markers among them, in order; from the oldest one that is kept, if that is later.
+    pub fn from_number(&self, number: u64) -> impl Iterator<Item = Sample> + '_ {
+        let skipped = usize::try_from(number.saturating_sub(self.trimmed)).unwrap_or(usize::MAX);
+        self.samples.range(skipped.min(self.samples.len())..).copied()
     }
 
     /// The newest sample, which may be a stale marker.
@@ -138,7 +158,9 @@ impl Series {
         while self.samples.front().is_some_and(|oldest| oldest.at <= horizon) {
             self.samples.pop_front();
         }
-        before - self.samples.len()
+        let dropped = before - self.samples.len();
+        self.trimmed += dropped as u64;
+        dropped
     }
 }
 
@@ -191,6 +213,16 @@ mod tests {
         check("1 2 3", 20, 90, &[]);
         check("1 2 3", 15, 5, &[]);
         check("", 0, 10, &[]);
+    }
+
+    #[test]
+    fn samples_keep_their_numbers() {
+        let mut series = series("1 x 3 4");
+        assert_eq!((series.numbers(), series.number_after(at(10))), (0..4, 2));
+        assert_eq!(series.trim(at(10)), 2);
+        assert_eq!((series.numbers(), series.number_after(at(10))), (2..4, 2));
+        let values = |number| series.from_number(number).map(|sample| sample.value).collect::<Vec<_>>();
+        assert_eq!((values(0), values(3), values(9)), (vec![3.0, 4.0], vec![4.0], vec![]));
     }
 
     #[test]
