@@ -25,6 +25,7 @@ pub mod rollout;
 pub mod engine;
 
 pub mod clock;
+pub mod disk;
 pub mod telemetry;
 
 pub mod transport;

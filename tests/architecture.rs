@@ -18,7 +18,7 @@ const MAP: [&[&str]; 16] = [
     &["dispatch"],
     &["rollout"],
     &["engine"],
-    &["clock", "telemetry"],
+    &["clock", "disk", "telemetry"],
     &["transport", "state", "source", "web"],
     &["config"],
     &["daemon", "demo"],

@@ -124,6 +124,64 @@ fn what_is_not_meant_is_told_as_blessed() {
 }
 
 #[test]
+fn what_asks_for_nothing_loads() {
+    let text = "\
+global:
+  scrape_interval: 0s
+  scrape_timeout: 0s
+  evaluation_interval: 0s
+  always_scrape_classic_histograms: true
+  scrape_native_histograms: false
+  resolve_timeout: 5m
+  smtp_smarthost: 'mail:25'
+  smtp_require_tls: false
+  smtp_auth_password: hunter2
+  opsgenie_api_key: hunter2
+scrape_configs:
+- job_name: node
+  scrape_interval: 0s
+  scrape_timeout: 0s
+  metrics_path: probe
+  convert_classic_histograms_to_nhcb: false
+  basic_auth: {password: hunter2}
+  kubernetes_sd_configs: []
+  static_configs: [{targets: ['my_node:9100']}, {targets: }]
+alerting:
+  alertmanagers:
+  - static_configs:
+    - targets:
+      # - alertmanager:9093
+rule_files: [rules.yaml]
+remote_write: []
+inhibit_rules:
+";
+    let rules = "groups:\n- name: node\n  interval: 0s\n  rules:\n  - {alert: Down, expr: up == 0}\n";
+    let config = load_text(text, &[("rules.yaml", rules)]).unwrap_or_else(|problems| panic!("{problems}"));
+    let target = &config.static_targets()[0];
+    assert_eq!(target.url, "http://my_node:9100/probe");
+    assert_eq!((target.interval, target.timeout), (seconds(60), seconds(10)));
+    assert_eq!((config.evaluation_interval, config.groups[0].interval), (seconds(60), seconds(60)));
+    assert!(config.alertmanagers.alertmanagers.is_empty());
+    let lints: Vec<_> = config.lints.iter().map(|finding| finding.lint).collect();
+    assert_eq!(lints, ["alerts-reach-nobody"]);
+}
+
+#[test]
+fn rule_files_are_checked_beside_a_main_file_that_is_not_yaml() {
+    let broken = "groups:\n- name: node\n  rules:\n  - {alert: Down, expr: up ==}\n";
+    let told = |main: &str| {
+        let problems = load_text(main, &[("rules.yaml", broken)]).unwrap_err();
+        problems.0.iter().map(|it| format!("{}:{}", it.place.file, it.place.line.unwrap_or(0))).collect::<Vec<_>>()
+    };
+    let after = "global: {\nrule_files: [rules.yaml]\nscrape_configs: []\n";
+    assert_eq!(told(after), ["atalaya.yaml:3", "rules.yaml:4"]);
+    let before = "rule_files:\n- rules.yaml\n# more\n- nowhere.yaml\nscrape_configs:\n\t- job_name: a\n";
+    assert_eq!(told(before), ["atalaya.yaml:4", "atalaya.yaml:6", "rules.yaml:4"]);
+    // Nobody knows what was meant there.
+    assert_eq!(told("rule_files: [rules.yaml\nscrape_configs: []\n"), ["atalaya.yaml:2"]);
+}
+
+#[test]
 fn the_configuration_of_enova_loads() {
     let path = root().join("rules/atalaya.yaml");
     let config = load(&path, &|path| std::fs::read_to_string(path)).unwrap_or_else(|problems| panic!("{problems}"));
@@ -344,7 +402,7 @@ fn a_file_for_each_peer_and_one_for_both() {
             "{main}"
         );
     };
-    check("", 0, 0, &[]);
+    check("global: {}\n", 0, 0, &[]);
     check("# nothing yet\n", 0, 0, &[]);
     check(prometheus, 1, 0, &["alerts-reach-nobody"]);
     check(SOUND, 0, 1, &[]);

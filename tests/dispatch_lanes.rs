@@ -24,6 +24,8 @@ struct Story {
     engine: Engine,
     now: Timestamp,
     sendings: Vec<Sending>,
+    /// What the secret of PagerDuty holds, when it is looked up before a request leaves.
+    key: Option<&'static str>,
 }
 
 #[expect(clippy::unwrap_used, reason = "part of a test")]
@@ -32,13 +34,13 @@ impl Story {
     fn new(receiver: &str, keep: &[IntegrationKind]) -> Self {
         let spec = Self::spec(receiver, keep);
         let now = Timestamp::from_millis(1_764_000_000_000);
-        Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new() }
+        Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new(), key: None }
     }
 
     fn strict(receiver: &str, keep: &[IntegrationKind]) -> Self {
         let spec = EngineSpec { compat: Compat::Strict, ..Self::spec(receiver, keep) };
         let now = Timestamp::from_millis(1_764_000_000_000);
-        Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new() }
+        Self { engine: Engine::restore(spec, EngineRows::default()), now, sendings: Vec::new(), key: None }
     }
 
     fn spec(receiver: &str, keep: &[IntegrationKind]) -> EngineSpec {
@@ -75,7 +77,16 @@ impl Story {
 
     fn carry(&mut self, step: Step) {
         for effect in step.after_commit {
-            if let Effect::Send(sending) = effect {
+            if let Effect::Send(mut sending) = effect {
+                if let (Some(key), Request::Http(request)) = (self.key, &mut sending.request)
+                    && let Some(secret) = request.body_secret.as_mut().filter(|secret| secret.is_returned)
+                {
+                    if matches!(secret.value, BodySecretValue::Named(_)) {
+                        secret.value = BodySecretValue::Kept(SecretText::new(key));
+                    }
+                    let BodySecretValue::Kept(key) = &secret.value else { unreachable!() };
+                    self.engine.sent_with(&sending.delivery, key);
+                }
                 self.sendings.push(*sending);
             }
         }
@@ -429,6 +440,37 @@ fn an_incident_that_may_have_been_opened_is_closed_with_its_key() {
     let closed: Vec<String> = (0..story.sendings.len()).map(|_| story.answer_keyed(202, "k2")).collect();
     assert!(closed.contains(&"resolve k1".to_owned()), "{closed:?}");
     assert_eq!(story.engine.rows(), EngineRows::default());
+}
+
+/// Whether the answer is lost with the process or on its way, a trigger that has arrived is closed with its own key, though
+/// the next attempt had another one.
+#[test]
+fn an_attempt_that_was_not_answered_is_closed_with_its_key() {
+    let kept = [IntegrationKind::PagerDuty];
+    for is_restart in [false, true] {
+        let mut story = Story::new("pager", &kept);
+        story.key = Some("k1");
+        story.alerts("G");
+        story.pass();
+        assert_eq!(story.sendings.len(), 1);
+        story.key = Some("k2");
+        match is_restart {
+            true => story.restart(Story::spec("pager", &kept), "G"),
+            false => {
+                assert_eq!(story.answer_keyed(0, ""), "trigger k1");
+                story.pass();
+            }
+        }
+        assert_eq!(story.answer_keyed(202, ""), "trigger k2");
+        assert!(!format!("{:?}", story.engine.rows()).contains("\"k1"), "nothing shows a key");
+        story.key = Some("k3");
+        story.alerts("g");
+        story.pass();
+        let mut closed: Vec<String> = (0..story.sendings.len()).map(|_| story.answer_keyed(202, "")).collect();
+        closed.sort();
+        assert_eq!(closed, ["resolve k1", "resolve k2"], "{is_restart}");
+        assert_eq!(story.engine.rows(), EngineRows::default());
+    }
 }
 
 /// The configuration without the receiver's integrations.

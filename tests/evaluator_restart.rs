@@ -84,3 +84,36 @@ fn a_window_that_is_half_refilled_ends_nothing() {
     check("sum(avg_over_time(m[1m])) > 0.6", "10111111", "FFFFFFFF");
     check("sum(avg_over_time(m[1m])) > 0.6", "1000000", "FFFF---");
 }
+
+#[test]
+fn a_clock_that_was_set_back_resolves_nothing_and_makes_nobody_wait() {
+    use atalaya::rule::{Observation, Timing, Transition, step};
+    let minutes = |count: u64| Duration::from_secs(count * 60);
+    let timing = Timing { hold: minutes(5), keep_firing_for: minutes(5) };
+    let at = |minute: i64| Timestamp::from_millis(1_764_000_000_000 + minute * 60_000);
+    // What is kept is an hour ahead.
+    let firing = InstanceState::Firing { since: at(60), fired_at: at(65) };
+    assert_eq!(step(Some(firing), Observation::Present, timing, at(0)), (Some(firing), None));
+    let pending = step(Some(InstanceState::Pending { since: at(60) }), Observation::Present, timing, at(0)).0;
+    assert_eq!(pending, Some(InstanceState::Pending { since: at(0) }));
+    assert_eq!(step(pending, Observation::Present, timing, at(5)).1, Some(Transition::Fired));
+    let lingering = InstanceState::Lingering { since: at(60), fired_at: at(65), gone: at(70) };
+    let lingering = step(Some(lingering), Observation::Absent, timing, at(0)).0;
+    assert_eq!(step(lingering, Observation::Absent, timing, at(4)).1, None);
+    assert_eq!(step(lingering, Observation::Absent, timing, at(5)).1, Some(Transition::Resolved));
+    // Since when it is unknown lies ahead as well.
+    let row = InstanceRow {
+        rule: RuleId::new("r"),
+        labels: Labels::from_pairs([("alertname", "A")]),
+        element: Labels::empty(),
+        annotations: Labels::empty(),
+        value: "1".to_owned(),
+        state: firing,
+        unknown_since: Some(at(70)),
+    };
+    let mut rule = atalaya::rule::RuleInstances::new(RuleId::new("r"), timing);
+    rule.restore(row);
+    let changes = rule.apply(Ok(Vec::new()), |_| true, "", at(0));
+    assert_eq!(changes[0].row.as_ref().unwrap().unknown_since, Some(at(0)));
+    assert_eq!(rule.apply(Ok(Vec::new()), |_| true, "", at(1)), []);
+}

@@ -231,6 +231,44 @@ fn a_reload_adds_and_removes_alertmanagers() {
     assert_eq!(forward.due(at(60)).len(), 0, "its first request is under way");
 }
 
+/// Nothing of it is kept over a restart, and nothing is needed: what fires is sent at once as it was, and its end too.
+#[test]
+fn after_a_restart_what_fires_is_sent_at_once_and_so_is_its_end() {
+    let spec = || EngineSpec {
+        route: RouteSpec::default(),
+        receivers: Vec::new(),
+        origins: BTreeMap::new(),
+        rollbacks: Vec::new(),
+        alertmanagers: spec(&["am"], 15),
+        compat: Compat::Default,
+        external_labels: Labels::empty(),
+        external_url: String::new(),
+    };
+    let mut engine = Engine::restore(spec(), EngineRows::default());
+    let mut tell = |second: i64, event: Event| {
+        let mut sent = Vec::new();
+        for effect in engine.handle(at(second), event).after_commit {
+            if let Effect::Send(sending) = effect {
+                sent.extend(body(&sending));
+                engine.handle(at(second), Event::Reply { delivery: sending.delivery, reply: http(200) });
+            }
+        }
+        sent.iter().map(|alert| (alert["startsAt"].clone(), alert["endsAt"].clone())).collect::<Vec<_>>()
+    };
+    let text = |second: i64| Value::from(at(second).to_string());
+    assert_eq!(tell(100, Event::Started { firing: vec![firing(1)] }), [(text(0), text(340))]);
+    let change = InstanceChange {
+        rule: RuleId::new("r"),
+        labels: firing(1).labels,
+        row: None,
+        transition: Some(Transition::Resolved),
+        value: 1.0,
+        alert: Some(resolved(1, 130)),
+    };
+    let over = Transitions { at: at(130), changes: vec![change], ..Transitions::default() };
+    assert_eq!(tell(130, Event::Transitions(over)), [(text(0), text(130))]);
+}
+
 #[test]
 fn without_a_route_alerts_are_forwarded_with_external_labels() {
     let spec = EngineSpec {

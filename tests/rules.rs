@@ -11,6 +11,8 @@ mod rules {
     mod reload;
     mod remote;
     mod retained;
+    #[expect(clippy::unwrap_used, reason = "part of a test")]
+    mod stories;
     mod unknown;
     mod wired;
 }

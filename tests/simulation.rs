@@ -27,15 +27,16 @@ use atalaya::dispatch::{DeliveryState, Sending};
 use atalaya::engine::{Effect, Engine, EngineRows, EngineSpec, Event, Note, Record, Step};
 use atalaya::evaluator::{Answer, InstanceChange, Reading, Transitions};
 use atalaya::model::{
-    Alert, AlertStatus, DeliveryId, Fingerprint, IntegrationId, IntegrationKind, Labels, Notification, NotifyReason,
-    RollbackId, RuleId, Timestamp,
+    Alert, AlertStatus, DeliveryId, Fingerprint, IntegrationKind, Labels, Notification, NotifyReason, RollbackId,
+    RuleId, SecretText, Timestamp,
 };
+use atalaya::receiver::Reply;
 use atalaya::rule::{InstanceRow, InstanceState, Transition};
 
 use dice::Dice;
 use journal::Journal;
 use receivers::{Flight, Receivers, Told, content, place, wants_resolved};
-use spec::{alerts, integration, spec};
+use spec::{alerts, spec};
 
 /// How many seeds are played unless said otherwise, and how many events each has.
 const SEEDS: u64 = 60;
@@ -89,9 +90,14 @@ struct Simulation {
     /// What each delivery told, and where.
     told: BTreeMap<DeliveryId, Told>,
     /// The claims of each episode that is not over.
-    claims: BTreeMap<(IntegrationId, Labels), BTreeSet<RollbackId>>,
+    claims: BTreeMap<Labels, BTreeSet<RollbackId>>,
     /// Notices that were given up, and where.
     given_up: BTreeSet<Told>,
+    /// How often the routing key was changed.
+    keys: u32,
+    /// Until when the disk takes nothing, and what waits for it.
+    full_until: Timestamp,
+    backlog: Vec<Record>,
 }
 
 #[expect(clippy::unwrap_used, reason = "part of a test")]
@@ -119,6 +125,9 @@ impl Simulation {
             told: BTreeMap::new(),
             claims: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            keys: 0,
+            full_until: now,
+            backlog: Vec::new(),
         };
         simulation.step(Event::Started { firing: Vec::new() });
         simulation
@@ -185,7 +194,7 @@ impl Simulation {
             services.map(|(service, _)| Labels::from_pairs([("service", *service)])).collect::<Vec<_>>()
         };
         let reading = Reading {
-            id: integration("canary", IntegrationKind::Rollback),
+            id: self.spec().rollbacks[0].id.clone(),
             at: self.now,
             elements: Ok(of(Answer::Holds)),
             blind: of(Answer::Unknown).into_iter().collect(),
@@ -205,6 +214,12 @@ impl Simulation {
             if self.dice.percent(5) {
                 *answer = [Answer::Holds, Answer::Fails, Answer::Unknown][usize::try_from(self.dice.below(3)).unwrap()];
             }
+        }
+        if self.dice.percent(2) {
+            self.keys += 1;
+        }
+        if self.dice.percent(2) {
+            self.full_until = self.now + self.dice.seconds(600);
         }
         if self.dice.percent(5) {
             let until = self.now + self.dice.seconds(1800);
@@ -267,7 +282,19 @@ impl Simulation {
         if !self.is_calm && self.dice.percent(20) {
             return;
         }
-        let step = std::mem::take(&mut self.batch);
+        let mut step = std::mem::take(&mut self.batch);
+        let key = SecretText::new(format!("k{}", self.keys));
+        for effect in &mut step.after_commit {
+            if let Effect::Send(sending) = effect
+                && let Some(key) = receivers::settle(&mut sending.request, &key)
+            {
+                step.records.extend(self.engine.sent_with(&sending.delivery, &key));
+            }
+        }
+        if self.now < self.full_until && !self.is_calm {
+            return self.carry_out_from_memory(step);
+        }
+        self.journal.commit(&std::mem::take(&mut self.backlog));
         let death = match self.dice.below(if self.is_calm { 1 } else { 1000 }) {
             1..=8 => Some(Death::BeforeCommit),
             9..=16 => Some(Death::AfterCommit),
@@ -296,6 +323,30 @@ impl Simulation {
         }
     }
 
+    /// The disk takes nothing: everything leaves all the same but claims that are not on disk, which is a failed attempt.
+    /// Nobody dies meanwhile, since then nothing could be promised.
+    fn carry_out_from_memory(&mut self, step: Step) {
+        self.check_records(&step);
+        self.backlog.extend(step.records);
+        let mut refused = Vec::new();
+        for effect in step.after_commit {
+            match effect {
+                Effect::Send(sending)
+                    if sending.integration.kind == IntegrationKind::Rollback
+                        && !self.journal.has(&sending.delivery) =>
+                {
+                    refused.push(sending.delivery);
+                }
+                Effect::Send(sending) => self.send(&sending),
+                Effect::Note(_) => {}
+            }
+        }
+        for delivery in refused {
+            let reply = Reply::Failed { why: "the disk is full".to_owned() };
+            self.step(Event::Reply { delivery, reply });
+        }
+    }
+
     /// The process died, and is started again some time later. What was under way may or may not arrive.
     fn restart(&mut self) {
         for flight in std::mem::take(&mut self.flights) {
@@ -304,6 +355,10 @@ impl Simulation {
             }
         }
         self.batch = Step::default();
+        // Whether what was in flight has left is not known to who goes on, and what may have arrived may be taken back.
+        for delivery in self.journal.engine().dispatch.deliveries {
+            self.known.retain(|(subject, _), _| *subject != delivery.lane.subject);
+        }
         if self.dice.percent(20) {
             self.edit();
         }
@@ -341,7 +396,7 @@ impl Simulation {
         assert!(!self.closed.contains(&delivery.id), "{} was delivered already", delivery.id);
         match &delivery.notification {
             Notification::Rollback(claim) => {
-                let claims = &self.claims[&(delivery.lane.integration.clone(), claim.key.clone())];
+                let claims = &self.claims[&claim.key];
                 assert!(claims.contains(&claim.id), "{} is not the claim of its episode", claim.id);
             }
             Notification::Group(group) if group.reason == NotifyReason::RollbackNews => {
@@ -353,6 +408,8 @@ impl Simulation {
             }
             Notification::Group(_) | Notification::Notice(_) => {}
         }
+        // From now on it is in doubt, until it is delivered.
+        self.known.remove(&told);
         let dice = if self.is_calm { None } else { Some(&mut self.dice) };
         self.flights.push(self.receivers.take(sending, delivery, self.now, dice));
     }
@@ -360,13 +417,13 @@ impl Simulation {
     fn check_records(&mut self, step: &Step) {
         for record in &step.records {
             match record {
-                Record::Note(Note::RollbackClaimed { rollback, integration, key, .. }) => {
-                    let claims = self.claims.entry((integration.clone(), key.clone())).or_default();
+                Record::Note(Note::RollbackClaimed { rollback, key, .. }) => {
+                    let claims = self.claims.entry(key.clone()).or_default();
                     claims.insert(rollback.clone());
                     assert_eq!(claims.len(), 1, "{key} has claimed {claims:?}");
                 }
-                Record::Note(Note::EpisodeEnded { integration, key, .. }) => {
-                    self.claims.remove(&(integration.clone(), key.clone()));
+                Record::Note(Note::EpisodeEnded { key, .. }) => {
+                    self.claims.remove(key);
                 }
                 Record::Note(Note::Delivered { delivery, .. }) => {
                     self.closed.insert(delivery.clone());
@@ -435,9 +492,13 @@ impl Simulation {
                 for integration in self.engine.dispatch().integrations(&route.receiver) {
                     let receivers = &self.spec().receivers;
                     let receiver = receivers.iter().find(|(id, _)| *id == integration).map(|(_, receiver)| receiver);
-                    let told = (subject.clone(), place(receiver.unwrap()));
-                    let knows = self.receivers.believes_firing(&told, alert.fingerprint());
-                    assert_eq!(knows, Some(true), "{told:?} does not know that {} fires", alert.labels);
+                    let place = place(receiver.unwrap());
+                    // An incident is open under the key that was in use when it was told.
+                    let keys = (0..=self.keys).map(|key| format!("{place} k{key}")).chain([place.clone()]);
+                    let told = keys.map(|place| (subject.clone(), place));
+                    let mut knows = told.map(|told| self.receivers.believes_firing(&told, alert.fingerprint()));
+                    let is_known = knows.any(|knows| knows == Some(true));
+                    assert!(is_known, "{place} does not know of {subject} that {} fires", alert.labels);
                 }
             }
         }

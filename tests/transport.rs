@@ -177,11 +177,32 @@ async fn statuses_and_waits_are_reported_as_they_are() {
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed() {
+async fn redirects_are_followed_where_all_that_is_told_arrives() {
+    let check = async |status: u16, is_followed: bool| {
+        let elsewhere = Server::start(|_| "taken").await;
+        let target = elsewhere.url("/");
+        let status = StatusCode::from_u16(status).unwrap();
+        let server = Server::start(move |_| (status, [(header::LOCATION, target.clone())])).await;
+        let expected = if is_followed { http(200, None, "taken") } else { http(status.as_u16(), None, "") };
+        assert_eq!(send(post(Endpoint::Plain(server.url("/")))).await, expected, "{status}");
+        let bodies =
+            |server: &Server| server.asked.lock().unwrap().iter().map(|it| it.body.clone()).collect::<Vec<_>>();
+        let arrived = if is_followed { bodies(&server) } else { Vec::new() };
+        assert_eq!(bodies(&elsewhere), arrived, "{status}");
+    };
+    check(307, true).await;
+    check(308, true).await;
+    // The rest would make an empty GET of it, which may well be answered with 200.
+    check(301, false).await;
+    check(302, false).await;
+    check(303, false).await;
+    // What is secret is for one place.
     let elsewhere = Server::start(|_| "must not be asked").await;
     let target = elsewhere.url("/");
     let server = Server::start(move |_| (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, target.clone())])).await;
-    assert_eq!(send(post(Endpoint::Plain(server.url("/")))).await, http(307, None, ""));
+    let secret = Endpoint::Secret(SecretName::new("url"));
+    let secrets = [("url", inline(&server.url("/")))];
+    assert_eq!(transport(&secrets).send(Request::Http(post(secret)), now()).await, http(307, None, ""));
     assert!(elsewhere.asked.lock().unwrap().is_empty());
 }
 

@@ -115,7 +115,12 @@ mod tests {
     #[test]
     fn a_file_is_told_by_what_it_holds() {
         let check = |text: &str, want: &str| assert_eq!(report(text).2, want, "{text}");
-        check("", "a.yaml: sound: there is nothing in it\n");
+        check(
+            "\n",
+            "a.yaml: there is nothing in the file\nhint: a file that is being written looks like this: wait, or write it \
+             again\na.yaml: 1 problem\n",
+        );
+        check("# nothing yet\n", "a.yaml: sound: there is nothing in it\n");
         check("groups: []\n", "a.yaml: sound: 1 rule file\n");
         check(
             "groups: [{name: g, rules: [{alert: A, expr: up}, {record: r, expr: up}, {record: s, expr: up}]}]\n",

@@ -49,7 +49,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Where the page and the metrics are [default: the configuration's `web.listen`, or 127.0.0.1:9095].
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// Whose ways are followed where ours and Alertmanager's differ [default: the configuration's `compat`].
     #[arg(long, value_name = "WHOSE", value_parser = ["default", "strict"])]
@@ -105,6 +105,15 @@ pub struct DemoArguments {
 fn speed(text: &str) -> Result<f64, String> {
     let speed: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
     if (1.0..=120.0).contains(&speed) { Ok(speed) } else { Err("it must be between 1 and 120".to_owned()) }
+}
+
+/// An address to listen on.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| match text.rsplit_once(':') {
+        Some(("", port)) => format!("for every address of this host write `0.0.0.0:{port}`"),
+        Some(("localhost", port)) => format!("write it as a number: `127.0.0.1:{port}`"),
+        _ => "write an IP address and a port, as in `127.0.0.1:9090`".to_owned(),
+    })
 }
 
 /// Runs the command that was typed.

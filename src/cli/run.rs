@@ -50,12 +50,17 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
         clock: Clock::wall(),
         notes: None,
     };
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
         // Asked for before anything starts, so that no signal is missed.
         let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
         let mut hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
-        let daemon = Daemon::start(spec).await?;
+        let daemon = tokio::select! {
+            daemon = Daemon::start(spec) => daemon?,
+            _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+            _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+        };
         let reloads = daemon.reloads();
         daemon
             .run_until(async {
@@ -70,7 +75,10 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
             })
             .await?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A disk that does not answer is not waited for.
+    runtime.shutdown_background();
+    result
 }
 
 /// The options as they count, for whoever asks how this was started.

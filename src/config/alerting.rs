@@ -49,7 +49,14 @@ pub(super) fn alerting(
     let mut seen = BTreeSet::new();
     for (at, raw) in raw.alertmanagers.iter().flatten().enumerate() {
         let path = format!("alerting.alertmanagers[{at}]");
-        sheet.refuse(&path, raw.value.not_yet());
+        let (finders, others): (Vec<_>, Vec<_>) =
+            raw.value.not_yet().into_iter().partition(|(name, _)| name.ends_with("_sd_configs"));
+        sheet.refuse(&path, others);
+        for (name, spot) in finders {
+            sheet.note_name(spot, &path, format!("`{name}` is not supported yet for Alertmanagers")).hint =
+                Some("write their addresses in `static_configs`; a name of the DNS can be one".to_owned());
+        }
+        // One without targets, as in the file that Prometheus comes with, is nobody.
         entry(sheet, &path, raw, secrets, clients, &mut seen, &mut alerting.alertmanagers);
     }
     alerting
@@ -83,13 +90,10 @@ fn entry(
     let client = client(sheet, path, &http_settings!(raw.value), secrets, clients);
     let prefix = path_prefix.as_ref().map_or("", |prefix| prefix.value.trim_matches('/'));
     let alerts_path = if prefix.is_empty() { API.to_owned() } else { format!("/{prefix}{API}") };
-    let before = found.len();
-    let mut targets = 0;
     for (at, group) in raw.value.static_configs.iter().flatten().enumerate() {
         let path = format!("{path}.static_configs[{at}]");
         let shared = labels(sheet, &format!("{path}.labels"), group.value.labels.as_ref(), |_| None);
         for (at, address) in group.value.targets.iter().flatten().enumerate() {
-            targets += 1;
             let path = format!("{path}.targets[{at}]");
             let mut builder = shared.edit();
             builder.set(ADDRESS, address.value.as_str()).set(SCHEME, scheme_text).set(PATH, alerts_path.as_str());
@@ -102,10 +106,6 @@ fn entry(
                 found.push(ForwardTarget { id, alertmanager, relabel: of_alerts.clone() });
             }
         }
-    }
-    if targets == 0 && found.len() == before && raw.value.not_yet().is_empty() {
-        sheet.note(raw, path, "there is no Alertmanager here").hint =
-            Some("name it: `static_configs: [{targets: ['alertmanager:9093']}]`".to_owned());
     }
 }
 

@@ -3,10 +3,13 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::disk;
 use crate::model::{NameGlob, PathGlob, is_glob};
 
 /// How many files one pattern may mean.
 const FILES_MAX: usize = 10_000;
+/// The largest file that is read. The largest rule files that are known have a fifth of it.
+pub(super) const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// What gives files; a disk, or a test.
 #[derive(Clone, Copy)]
@@ -20,8 +23,14 @@ pub struct Files<'a> {
 impl Files<'static> {
     /// Those of this machine.
     pub fn disk() -> Self {
-        Self { read: &|path| std::fs::read_to_string(path), list: &list }
+        Self { read: &read, list: &list }
     }
+}
+
+/// What a file of this machine holds.
+pub fn read(path: &Path) -> io::Result<String> {
+    // What cannot be a configuration is not taken into memory to see it.
+    disk::read_text(path, FILE_BYTES_MAX)
 }
 
 /// The names in a directory of this machine.

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::Labels;
+use crate::model::{Labels, format_duration};
 
 use super::place::Sheet;
 use super::raw::{RawGlobal, RawState, RawWeb, Text};
 use super::slack::is_hook;
-use super::value::{duration, http_url, labels, positive_duration, secret_url};
+use super::value::{NOT_FILLED_IN, duration, http_url, labels, secret_url, set_duration};
 
 /// Slack's Web API.
 pub(super) const SLACK_API_URL: &str = "https://slack.com/api";
@@ -36,16 +36,23 @@ pub(super) struct Global {
 /// Checks `global`.
 pub(super) fn global(sheet: &mut Sheet, raw: &RawGlobal) -> Global {
     sheet.refuse("global", raw.not_yet());
-    let mut interval =
-        |setting: &str, text: Option<&Text>| positive_duration(sheet, &format!("global.{setting}"), text);
+    let mut interval = |setting: &str, text: Option<&Text>| set_duration(sheet, &format!("global.{setting}"), text);
     let scrape_interval = interval("scrape_interval", raw.scrape_interval.as_ref()).unwrap_or(INTERVAL);
     let evaluation_interval = interval("evaluation_interval", raw.evaluation_interval.as_ref()).unwrap_or(INTERVAL);
     let scrape_timeout = interval("scrape_timeout", raw.scrape_timeout.as_ref());
     if let Some(text) = raw.scrape_timeout.as_ref().filter(|_| scrape_timeout.is_some_and(|it| it > scrape_interval)) {
-        sheet.note(text, "global.scrape_timeout", "must not be longer than `scrape_interval`");
+        sheet.note(text, "global.scrape_timeout", "must not be longer than `scrape_interval`").hint =
+            Some(format!("the interval is {}", format_duration(scrape_interval)));
     }
+    // It is for alerts that are sent here without an end; those of our own rules have one.
+    duration(sheet, "global.resolve_timeout", raw.resolve_timeout.as_ref());
     let rule_query_offset = duration(sheet, "global.rule_query_offset", raw.rule_query_offset.as_ref());
     let external_labels = labels(sheet, "global.external_labels", raw.external_labels.as_ref(), |_| None);
+    for pair in raw.external_labels.iter().flat_map(|pairs| &pairs.0).filter(|pair| names_variable(&pair.value.value)) {
+        let path = format!("global.external_labels.{}", pair.name.value);
+        sheet.note(&pair.value, &path, "`$NAME` stands for a variable in Prometheus").hint =
+            Some(NOT_FILLED_IN.to_owned());
+    }
     let mut url = |setting: &str, text: Option<&Text>| {
         text.and_then(|text| http_url(sheet, &format!("global.{setting}"), text)).map(without_final_slash)
     };
@@ -63,6 +70,11 @@ pub(super) fn global(sheet: &mut Sheet, raw: &RawGlobal) -> Global {
             .and_then(|text| slack_api_url(sheet, "global.slack_api_url", text))
             .unwrap_or_else(|| SLACK_API_URL.to_owned()),
     }
+}
+
+/// Whether a text holds a variable that Prometheus fills in, in its form without braces.
+fn names_variable(text: &str) -> bool {
+    text.split('$').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
 }
 
 /// The base URL of Slack's Web API, if that is what the setting holds: Alertmanager's setting of this name takes an

@@ -141,9 +141,13 @@ fn basic_auth(
     sheet.refuse(path, raw.not_yet());
     let setting =
         Setting { path, name: "username", inline: raw.username.as_ref(), file: raw.username_file.as_ref(), owner };
+    let has_password = raw.password.is_some() || raw.password_file.is_some();
     let username = match (setting.inline, setting.file) {
+        // Some APIs know a caller by the password alone.
+        (None, None) if has_password => Some(Part::Plain(String::new())),
         (None, None) => {
-            sheet.note_unseen(owner, path, "there is neither `username` nor `username_file`");
+            sheet.note_unseen(owner, path, "there is neither `username` nor `username_file`").hint =
+                Some("write `username: …` and `password: …`, or remove `basic_auth`".to_owned());
             None
         }
         _ => source(sheet, setting, secrets.directory).map(|source| match source {
@@ -177,7 +181,8 @@ fn authorization(
         }
     }
     if raw.credentials.is_none() && raw.credentials_file.is_none() {
-        sheet.note_unseen(owner, path, "there is neither `credentials` nor `credentials_file`");
+        sheet.note_unseen(owner, path, "there is neither `credentials` nor `credentials_file`").hint =
+            Some("write `credentials: …`, or remove `authorization`".to_owned());
         return None;
     }
     let (inline, file) = (raw.credentials.as_ref(), raw.credentials_file.as_ref());

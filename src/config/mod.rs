@@ -68,7 +68,7 @@ use crate::source::{RemoteSpec, ScrapeJob};
 use crate::store::Retain;
 use crate::transport::{HttpOptions, SecretSource};
 
-pub use files::{Files, list};
+pub use files::{Files, list, read};
 pub use lint::{Finding, LINTS, Lint};
 pub use read::RawConfig;
 pub use shown::shown;

@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Place, Problem};
+use crate::model::{Patterns, Place, Problem};
 use crate::template::Library;
 
-use super::explain::instead_of;
+use super::explain::{fill_in_hint, instead_of};
+use super::files::FILE_BYTES_MAX;
 use super::reader::{Read, Reader, field};
 use super::scalar;
-use super::secrecy::{holds_secret, means_secret};
-use super::tree::{Tree, grow};
-
-/// The largest file that is read; rule files of whole companies are far smaller.
-const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+use super::secrecy::{holds_secret, may_be_hook, means_secret, secrets_of};
+use super::tree::{Tree, Value, grow};
 
 /// How many problems of one file are told; whoever has more mends some first.
 const PROBLEMS_MAX: usize = 10_000;
@@ -91,12 +89,20 @@ pub(super) struct Sheet {
     problems: Vec<Problem>,
     /// Of lines that were looked at, whether they are not to be shown.
     hiding_lines: BTreeMap<u32, bool>,
+    /// The bytes that stand for secrets, in order.
+    secrets: Vec<Range<usize>>,
     /// What follows from other problems and is not told.
     hushed: Vec<Problem>,
     /// By where settings begin, those of them that could not be read or were misspelt.
     wounds: BTreeMap<Spot, Vec<String>>,
+    /// The patterns that its expressions share.
+    pub(super) patterns: Patterns,
     /// The named templates that its texts may use.
     pub(super) library: Library,
+    /// Whether there should be more of them, in files that could not be read.
+    pub(super) lacks_templates: bool,
+    /// A pattern of `templates` that means no file.
+    pub(super) templates_nowhere: Option<String>,
 }
 
 impl Sheet {
@@ -109,28 +115,64 @@ impl Sheet {
             line_starts,
             problems: Vec::new(),
             hiding_lines: BTreeMap::new(),
+            secrets: Vec::new(),
             hushed: Vec::new(),
             wounds: BTreeMap::new(),
+            patterns: Patterns::default(),
             library: Library::new(),
+            lacks_templates: false,
+            templates_nowhere: None,
         }
+    }
+
+    /// Whether there is nothing in the file, not even a comment.
+    pub(super) fn is_blank(&self) -> bool {
+        self.text.trim().is_empty()
     }
 
     /// Reads the text as YAML; what hinders that is noted.
     pub(super) fn grow(&mut self) -> Tree {
-        if self.text.len() > FILE_BYTES_MAX {
+        if u64::try_from(self.text.len()).is_ok_and(|length| length > FILE_BYTES_MAX) {
             self.note(Spot::default(), "", format!("the file has more than {FILE_BYTES_MAX} bytes"));
             return Tree::default();
         }
         let mut tree = grow(&self.text);
+        self.secrets = secrets_of(&tree);
         for fault in std::mem::take(&mut tree.faults) {
-            let is_secret = self.is_below_secret(fault.spot.line);
+            let may_be_hook = !tree.is_whole && may_be_hook(self.line(fault.spot.line), &self.text);
+            // There, what YAML says is beside the point.
+            let fill_in = fill_in_hint(self.line(fault.spot.line)).filter(|_| !tree.is_whole);
+            let is_secret = may_be_hook || self.is_below_secret(fault.spot.line);
             let problem = match is_secret {
                 true => self.note_unseen(fault.spot, "", fault.what),
                 false => self.note(fault.spot, "", fault.what),
             };
-            problem.hint = fault.hint;
+            problem.hint = fill_in.or(fault.hint);
         }
         tree
+    }
+
+    /// What a setting at the top holds in a text that is not YAML: what stands around it is left out. Nothing when the
+    /// trouble is in that setting itself.
+    pub(super) fn salvage<T: Read>(&self, setting: &str) -> Option<T> {
+        let mut is_of_setting = false;
+        let mut rest = String::with_capacity(self.text.len());
+        for line in self.text.split_inclusive('\n') {
+            // What is not indented begins a setting, unless it is an entry of a list or closes a bracket.
+            if !line.starts_with([' ', '\t', '-', '#', ']', '}', '\r', '\n']) {
+                is_of_setting = line.strip_prefix(setting).is_some_and(|rest| rest.trim_start().starts_with(':'));
+            }
+            match is_of_setting {
+                true => rest.push_str(line),
+                // Every place stays what it is.
+                false => rest.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' })),
+            }
+        }
+        let mut sheet = Sheet::new(String::new(), rest);
+        let tree = sheet.grow();
+        let Value::Mapping(entries) = &tree.root.as_ref()?.node.value else { return None };
+        let entry = entries.iter().find(|entry| entry.name.value == setting)?;
+        field(&mut Reader::new(&mut sheet), &entry.value)
     }
 
     /// Whether a line goes on with what a line above begins, and that holds a secret.
@@ -192,7 +234,9 @@ impl Sheet {
         let line = self.line(spot.line);
         // Many problems may stand on one long line, which is looked through once.
         let looked_at = self.hiding_lines.get(&spot.line).copied();
-        let hides = looked_at.unwrap_or_else(|| line.len() > LINE_BYTES_MAX || holds_secret(line));
+        let bytes = self.line_start(spot.line)..self.line_start(spot.line) + line.len();
+        let hides =
+            looked_at.unwrap_or_else(|| line.len() > LINE_BYTES_MAX || holds_secret(line) || self.is_of_secret(bytes));
         let snippet = if hides { String::new() } else { mark(line, spot) };
         self.hiding_lines.insert(spot.line, hides);
         self.push(spot, path, what.into(), snippet)
@@ -206,7 +250,10 @@ impl Sheet {
     /// Notes a problem with the name of a setting. What the setting holds is not shown: nobody knows whether a name that
     /// is not known stands for a secret.
     pub(super) fn note_name(&mut self, spot: Spot, path: &str, what: String) -> &mut Problem {
-        let snippet = snippet(up_to_name(self.line(spot.line), spot), spot);
+        let shown = up_to_name(self.line(spot.line), spot);
+        let start = self.line_start(spot.line);
+        let hides = self.is_of_secret(start..start + shown.len());
+        let snippet = if hides { String::new() } else { snippet(shown, spot) };
         self.push(spot, path, what, snippet)
     }
 
@@ -236,6 +283,10 @@ impl Sheet {
     /// What is wrong, from top to bottom.
     pub(super) fn take_problems(&mut self) -> Vec<Problem> {
         let mut problems = std::mem::take(&mut self.problems);
+        for problem in &mut problems {
+            let fill_in = problem.place.line.and_then(|number| fill_in_hint(self.line(number)));
+            problem.hint = fill_in.or_else(|| problem.hint.take());
+        }
         problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
         let more = self.hushed.iter().filter(|problem| problem.path == MORE).count();
         if more > 0 {
@@ -271,8 +322,19 @@ impl Sheet {
 
     /// A line, counted from 1.
     fn line(&self, number: u32) -> &str {
+        self.text.get(self.line_start(number)..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+    }
+
+    /// The byte at which a line begins, counted from 1.
+    fn line_start(&self, number: u32) -> usize {
         let start = (number as usize).checked_sub(1).and_then(|at| self.line_starts.get(at));
-        start.and_then(|start| self.text[*start..].lines().next()).unwrap_or_default()
+        start.copied().unwrap_or(self.text.len())
+    }
+
+    /// Whether some of these bytes stand for a secret.
+    fn is_of_secret(&self, bytes: Range<usize>) -> bool {
+        let before = self.secrets.partition_point(|secret| secret.start < bytes.end);
+        self.secrets[..before].last().is_some_and(|secret| bytes.start < secret.end)
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Known {
     pub(super) settings: &'static [&'static str],
     /// What others know.
     pub(super) not_yet: &'static [&'static str],
+    /// What others know, and what has no effect here: it is for what is refused by a name of its own, or for nothing.
+    pub(super) idle: &'static [&'static str],
 }
 
 /// Declares a struct of optional settings, and beside them those that are not supported yet.
@@ -28,6 +30,7 @@ macro_rules! settings {
         $(#[$doc:meta])*
         $name:ident in $place:literal { $($field:ident $text:literal: $type:ty,)* }
         $(not_yet { $($later:ident)* })?
+        $(idle { $($idle:ident)* })?
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default)]
@@ -45,6 +48,7 @@ macro_rules! settings {
                 place: $place,
                 settings: &[$($text,)*],
                 not_yet: &[$($(stringify!($later),)*)?],
+                idle: &[$($(stringify!($idle),)*)?],
             };
 
             $(
@@ -91,10 +95,11 @@ settings! {
         templates "templates": Vec<Text>,
     }
     not_yet {
-        remote_read remote_write otlp storage tracing runtime
+        remote_read remote_write otlp storage tracing
         inhibit_rules mute_time_intervals time_intervals event_recorder
         slo_files rollout_files heartbeat schedules
     }
+    idle { runtime }
 }
 
 settings! {
@@ -110,6 +115,7 @@ settings! {
         slack_api_url_file "slack_api_url_file": Text,
         http_config "http_config": RawHttpConfig,
         pagerduty_url "pagerduty_url": Text,
+        resolve_timeout "resolve_timeout": Text,
         scrape_protocols "scrape_protocols": Vec<Text>,
         extra_scrape_metrics "extra_scrape_metrics": bool,
         body_size_limit "body_size_limit": Text,
@@ -123,16 +129,18 @@ settings! {
         metric_name_escaping_scheme "metric_name_escaping_scheme": Text,
     }
     not_yet {
-        query_log_file scrape_failure_log_file scrape_native_histograms
-        convert_classic_histograms_to_nhcb always_scrape_classic_histograms
-        resolve_timeout smtp_from smtp_hello smtp_smarthost smtp_auth_username smtp_auth_password
-        smtp_auth_password_file smtp_auth_secret smtp_auth_secret_file smtp_auth_identity smtp_require_tls
-        smtp_tls_config smtp_force_implicit_tls slack_app_token slack_app_token_file slack_app_url
-        opsgenie_api_url opsgenie_api_key opsgenie_api_key_file wechat_api_url wechat_api_secret wechat_api_secret_file
-        wechat_api_corp_id victorops_api_url victorops_api_key victorops_api_key_file telegram_api_url
-        telegram_bot_token telegram_bot_token_file webex_api_url jira_api_url rocketchat_api_url rocketchat_token
-        rocketchat_token_file rocketchat_token_id rocketchat_token_id_file mattermost_webhook_url
-        mattermost_webhook_url_file
+        query_log_file scrape_failure_log_file scrape_native_histograms convert_classic_histograms_to_nhcb
+        slack_app_token slack_app_token_file slack_app_url
+    }
+    idle {
+        always_scrape_classic_histograms
+        smtp_from smtp_hello smtp_smarthost smtp_auth_username smtp_auth_password smtp_auth_password_file
+        smtp_auth_secret smtp_auth_secret_file smtp_auth_identity smtp_require_tls smtp_tls_config
+        smtp_force_implicit_tls opsgenie_api_url opsgenie_api_key opsgenie_api_key_file wechat_api_url
+        wechat_api_secret wechat_api_secret_file wechat_api_corp_id victorops_api_url victorops_api_key
+        victorops_api_key_file telegram_api_url telegram_bot_token telegram_bot_token_file webex_api_url jira_api_url
+        rocketchat_api_url rocketchat_token rocketchat_token_file rocketchat_token_id rocketchat_token_id_file
+        mattermost_webhook_url mattermost_webhook_url_file
     }
 }
 
@@ -189,15 +197,16 @@ settings! {
         proxy_connect_header "proxy_connect_header": Named<Vec<Text>>,
     }
     not_yet {
-        scrape_native_histograms always_scrape_classic_histograms convert_classic_histograms_to_nhcb
+        scrape_native_histograms convert_classic_histograms_to_nhcb
         native_histogram_bucket_limit native_histogram_min_bucket_factor scrape_failure_log_file
         aws_sd_configs azure_sd_configs consul_sd_configs digitalocean_sd_configs docker_sd_configs
         dockerswarm_sd_configs ec2_sd_configs ecs_sd_configs elasticache_sd_configs msk_sd_configs rds_sd_configs eureka_sd_configs gce_sd_configs hetzner_sd_configs
         ionos_sd_configs kubernetes_sd_configs kuma_sd_configs lightsail_sd_configs linode_sd_configs
-        marathon_sd_configs nerve_sd_configs nomad_sd_configs openstack_sd_configs ovhcloud_sd_configs
+        marathon_sd_configs nerve_sd_configs nomad_sd_configs openstack_sd_configs outscale_sd_configs ovhcloud_sd_configs
         puppetdb_sd_configs scaleway_sd_configs serverset_sd_configs stackit_sd_configs triton_sd_configs
         uyuni_sd_configs vultr_sd_configs
     }
+    idle { always_scrape_classic_histograms }
 }
 
 settings! {
@@ -457,7 +466,7 @@ settings! {
         aws_sd_configs azure_sd_configs consul_sd_configs digitalocean_sd_configs dns_sd_configs docker_sd_configs
         dockerswarm_sd_configs ec2_sd_configs eureka_sd_configs file_sd_configs gce_sd_configs hetzner_sd_configs
         http_sd_configs ionos_sd_configs kubernetes_sd_configs kuma_sd_configs lightsail_sd_configs linode_sd_configs
-        marathon_sd_configs nerve_sd_configs nomad_sd_configs openstack_sd_configs ovhcloud_sd_configs
+        marathon_sd_configs nerve_sd_configs nomad_sd_configs openstack_sd_configs outscale_sd_configs ovhcloud_sd_configs
         puppetdb_sd_configs scaleway_sd_configs serverset_sd_configs stackit_sd_configs triton_sd_configs
         uyuni_sd_configs vultr_sd_configs
     }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::model::{IntegrationKind, is_glob};
 use crate::template::{Library, LibraryError, TemplateError};
 
+use super::explain::foreign;
+use super::expression::NO_TEMPLATE;
 use super::files::{Files, glob, plain};
 use super::place::{Sheet, Spot};
 use super::raw::{RawMain, RawRuleFile, RawScrapeFile, Text};
@@ -110,8 +112,21 @@ impl RawConfig {
 
     fn of_main(path: &Path, sheet: Sheet, tree: &Tree, files: Files<'_>) -> Self {
         let mut raw = Self::empty(path, sheet);
+        if let Some((spot, what, hint)) = foreign(tree) {
+            raw.sheet.note_name(spot, "", what).hint = Some(hint);
+            return raw;
+        }
         raw.main = raw.sheet.fill(tree);
-        let names = raw.main.as_ref().and_then(|main| main.rule_files.clone()).unwrap_or_default();
+        if raw.main.is_some() && raw.sheet.is_blank() {
+            let problem = raw.sheet.note(Spot::default(), "", "there is nothing in the file".to_owned());
+            problem.hint = Some("a file that is being written looks like this: wait, or write it again".to_owned());
+        }
+        let names = match &raw.main {
+            Some(main) => main.rule_files.clone(),
+            // So that what is wrong with them is told along with what is wrong here.
+            None => raw.sheet.salvage("rule_files"),
+        };
+        let names = names.unwrap_or_default();
         raw.read_rule_files(&names, files);
         let names = raw.main.as_ref().and_then(|main| main.scrape_config_files.clone()).unwrap_or_default();
         raw.read_scrape_files(&names, files);
@@ -242,7 +257,9 @@ impl RawConfig {
 
     fn read_templates(&mut self, names: &[Text], files: Files<'_>) {
         let mut library = Library::new();
+        let before = self.sheet.count();
         let (_, read) = self.read_each("templates", names, files);
+        let lacks_templates = self.sheet.count() > before;
         let mut sheets: Vec<(String, Sheet)> = Vec::new();
         for ReadFile { path, text, .. } in read {
             let name = path.display().to_string();
@@ -253,11 +270,13 @@ impl RawConfig {
             }
             sheets.push((name, sheet));
         }
-        for LibraryError { file, error } in library.check() {
+        let told = |it: &LibraryError| !(lacks_templates && it.error.what.starts_with(NO_TEMPLATE));
+        for LibraryError { file, error } in library.check().into_iter().filter(told) {
             if let Some((_, sheet)) = sheets.iter_mut().find(|(name, _)| *name == file) {
                 note_template(sheet, error);
             }
         }
+        self.sheet.lacks_templates = lacks_templates;
         self.sheet.library = library;
         self.template_files = sheets.into_iter().map(|(_, sheet)| sheet).collect();
     }
@@ -274,6 +293,10 @@ impl RawConfig {
                 pattern if is_pattern => glob(pattern, &self.directory, files),
                 plain => Ok(vec![plain.to_owned()]),
             };
+            let is_nowhere = meant.as_ref().map_or(true, Vec::is_empty);
+            if is_nowhere && list == "templates" {
+                self.sheet.templates_nowhere = Some(name.value.clone());
+            }
             let meant = match meant {
                 Ok(meant) => meant,
                 Err(what) => {
@@ -292,8 +315,7 @@ impl RawConfig {
                     Ok(text) => read.push(ReadFile { name: file, path, text }),
                     Err(error) => {
                         let what = format!("`{}`: {}", path.display(), read_error(&error));
-                        self.sheet.note(name, &setting, what).hint = (error.kind() == io::ErrorKind::NotFound)
-                            .then(|| "a path is relative to the directory of this file".to_owned());
+                        self.sheet.note(name, &setting, what).hint = path_hint(&error, &name.value);
                     }
                 }
             }
@@ -317,9 +339,27 @@ impl RawRules {
     }
 
     fn new(name: &str, path: &Path, mut sheet: Sheet, tree: &Tree) -> Self {
-        let file = sheet.fill(tree);
+        let file = match foreign(tree) {
+            Some((spot, what, hint)) => {
+                sheet.note_name(spot, "", what).hint = Some(hint);
+                None
+            }
+            None => sheet.fill(tree),
+        };
         Self { name: name.to_owned(), path: path.to_owned(), sheet, file }
     }
+}
+
+/// What to do about a file that cannot be read.
+fn path_hint(error: &io::Error, written: &str) -> Option<String> {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound if Path::new(written).is_absolute() => {
+            "the path is one of this machine: check the file where it is to run, or write the path relative to it"
+        }
+        io::ErrorKind::NotFound => "a path is relative to the directory of this file",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn read_error(error: &io::Error) -> String {

@@ -63,6 +63,8 @@ impl<'s, 't> Reader<'s, 't> {
                 if !entry.value.node.is_empty() {
                     later.push((*name, entry.name.defined));
                 }
+            } else if known.idle.contains(&name) {
+                // There is nothing to be done with it.
             } else {
                 let (what, hint, meant) = unknown_setting(name, known);
                 let path = self.path();
@@ -167,11 +169,11 @@ impl<'s, 't> Reader<'s, 't> {
 }
 
 impl Node {
-    /// Whether it asks for nothing: an empty list or mapping is as absent.
+    /// Whether it asks for nothing: an empty list or mapping is as absent, and so is what is switched off.
     fn is_empty(&self) -> bool {
         match &self.value {
             Value::Null => true,
-            Value::Scalar { .. } => false,
+            Value::Scalar { text, is_plain } => *is_plain && matches!(text.as_str(), "false" | "False" | "FALSE"),
             Value::List(items) => items.is_empty(),
             Value::Mapping(entries) => entries.is_empty(),
         }

@@ -48,13 +48,19 @@ fn node(sheet: &mut Sheet, path: &str, raw: &RawRoute, receivers: &BTreeSet<Stri
     }
 }
 
+/// How many names of receivers a hint tells.
+const NAMES_MAX: usize = 20;
+
 fn receiver(sheet: &mut Sheet, path: &str, name: &Text, receivers: &BTreeSet<String>) -> Option<ReceiverName> {
     if receivers.contains(&name.value) {
         return Some(ReceiverName::new(name.value.as_str()));
     }
     let what = format!("no receiver is named `{}`", name.value);
     sheet.note(name, &format!("{path}.receiver"), what).hint =
-        did_you_mean(&name.value, receivers.iter().map(String::as_str));
+        did_you_mean(&name.value, receivers.iter().map(String::as_str)).or_else(|| {
+            let names: Vec<String> = receivers.iter().take(NAMES_MAX).map(|name| format!("`{name}`")).collect();
+            (!names.is_empty()).then(|| format!("receivers: {}", names.join(", ")))
+        });
     None
 }
 

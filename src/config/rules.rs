@@ -13,7 +13,7 @@ use super::place::{Sheet, Spanned, Spot};
 use super::raw::{Pair, Pairs, RawGroup, RawRule, Text};
 use super::read::RawRules;
 use super::rule_options::RuleOptions;
-use super::value::{duration, label_name_trouble, path_of, positive_duration};
+use super::value::{duration, label_name_trouble, path_of, set_duration};
 
 /// What holds for groups that do not say.
 pub(super) struct Defaults<'a> {
@@ -32,10 +32,11 @@ pub(super) fn check(raw: &mut RawRules, defaults: &Defaults<'_>) -> Vec<RuleGrou
         let name = raw.value.name.as_ref().map_or("", |name| name.value.as_str());
         let path = if name.is_empty() { format!("groups[{index}]") } else { format!("groups[{name}]") };
         if name.is_empty() {
-            sheet.note(raw, &path, "the group has no `name`");
+            sheet.note(raw, &path, "the group has no `name`").hint = Some("write `name: …`".to_owned());
         } else if !names.insert(name) {
             let spot = raw.value.name.as_ref().map_or(raw.defined, |name| name.defined);
-            sheet.note(spot, &path, "a group of this name stands above in this file");
+            sheet.note(spot, &path, "a group of this name stands above in this file").hint =
+                Some("give each group of a file a name of its own".to_owned());
         }
         sheet.refuse(&path, raw.value.not_yet());
         let mut group = RuleGroup::new(file.as_str(), name, defaults.interval, Vec::new());
@@ -51,7 +52,7 @@ fn fill(sheet: &mut Sheet, path: &str, raw: &RawGroup, group: &mut RuleGroup, de
     group.limit = raw.limit.as_ref().map_or(0, |limit| usize::try_from(limit.value).unwrap_or(usize::MAX));
     let query_offset = duration(sheet, &format!("{path}.query_offset"), raw.query_offset.as_ref());
     group.query_offset = query_offset.unwrap_or(defaults.query_offset);
-    let interval = positive_duration(sheet, &format!("{path}.interval"), raw.interval.as_ref());
+    let interval = set_duration(sheet, &format!("{path}.interval"), raw.interval.as_ref());
     group.interval = interval.unwrap_or(group.interval);
     let shared = raw.labels.clone().unwrap_or_default();
     label_names(sheet, &format!("{path}.labels"), &shared);
@@ -108,9 +109,13 @@ impl<'a> RawRuleAt<'a> {
         let Self { path, spot, raw, .. } = self;
         match (self.alert, self.record) {
             (Some(_), Some(record)) => {
-                sheet.note(record, path, "a rule has either `alert` or `record`, not both");
+                sheet.note(record, path, "a rule has either `alert` or `record`, not both").hint =
+                    Some("remove one of the two, or make two rules of it".to_owned());
             }
-            (None, None) => drop(sheet.note(*spot, path, "the rule has neither `alert` nor `record`")),
+            (None, None) => {
+                sheet.note(*spot, path, "the rule has neither `alert` nor `record`").hint =
+                    Some("write `alert: …` with its name, or `record: …` with the name of the series".to_owned());
+            }
             _ => {}
         }
         let expr = self.expr(sheet);
@@ -156,7 +161,7 @@ impl<'a> RawRuleAt<'a> {
 
     fn expr(&self, sheet: &mut Sheet) -> Option<(Expr, String)> {
         let Some(text) = &self.raw.expr else {
-            sheet.note(self.spot, &self.path, "the rule has no `expr`");
+            sheet.note(self.spot, &self.path, "the rule has no `expr`").hint = Some("write `expr: …`".to_owned());
             return None;
         };
         let path = format!("{}.expr", self.path);
@@ -180,11 +185,14 @@ impl<'a> RawRuleAt<'a> {
         let waits = [("for", raw.hold.as_ref(), hold), ("keep_firing_for", raw.keep_firing_for.as_ref(), linger)];
         for (setting, text, duration) in waits {
             if let Some(text) = text.filter(|_| !duration.is_zero()) {
-                sheet.note(text, path, format!("a recording rule has no `{setting}`: only alerts wait"));
+                sheet.note(text, path, format!("a recording rule has no `{setting}`: only alerts wait")).hint =
+                    Some(format!("remove `{setting}`"));
             }
         }
         if let Some(pair) = raw.annotations.as_ref().and_then(|pairs| pairs.0.first()) {
-            sheet.note(&pair.name, path, "a recording rule has no `annotations`: only alerts tell people something");
+            sheet
+                .note(&pair.name, path, "a recording rule has no `annotations`: only alerts tell people something")
+                .hint = Some("remove `annotations`".to_owned());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::evaluator::{IntakeOptions, PageFormat};
-use crate::model::{ClientName, parse_bytes};
+use crate::model::{ClientName, format_duration, parse_bytes};
 use crate::source::{Ask, BODY_MAX, ScrapeJob, ScrapeProtocol, accept};
 use crate::transport::HttpOptions;
 
@@ -18,7 +18,7 @@ use super::place::{Sheet, Spanned};
 use super::raw::{RawGlobal, RawScrapeConfig, Text};
 use super::relabel;
 use super::secret::SecretList;
-use super::value::positive_duration;
+use super::value::set_duration;
 
 /// What jobs are checked against, and what they add to.
 pub(super) struct Context<'a, 'b> {
@@ -102,7 +102,9 @@ impl<'a, 'b> Context<'a, 'b> {
                 }
             } else if !self.names.insert(name.to_owned()) {
                 let spot = raw.value.job_name.as_ref().map_or(raw.defined, |name| name.defined);
-                sheet.note(spot, &path, "a job of this name stands above");
+                sheet.note(spot, &path, "a job of this name stands above").hint = Some(
+                    "give each job a name of its own; one job can have several entries of `static_configs`".to_owned(),
+                );
             }
             sheet.refuse(&path, raw.value.not_yet());
             jobs.push(self.job(sheet, &path, name, &raw.value));
@@ -116,9 +118,7 @@ impl<'a, 'b> Context<'a, 'b> {
             sheet.note(text, &format!("{path}.scheme"), format!("expected `http` or `https`, found `{scheme}`"));
         }
         let metrics_path = raw.metrics_path.as_ref().map_or("/metrics", |path| path.value.as_str());
-        if let Some(text) = raw.metrics_path.as_ref().filter(|_| !metrics_path.starts_with('/')) {
-            sheet.note(text, &format!("{path}.metrics_path"), "a path begins with `/`");
-        } else if let Some(text) = raw.metrics_path.as_ref().filter(|_| metrics_path.contains(['?', '#'])) {
+        if let Some(text) = raw.metrics_path.as_ref().filter(|_| metrics_path.contains(['?', '#'])) {
             sheet.note(text, &format!("{path}.metrics_path"), "a path holds neither `?` nor `#`").hint =
                 metrics_path.contains('?').then(|| "what stands behind `?` goes into `params`".to_owned());
         }
@@ -164,12 +164,13 @@ impl<'a, 'b> Context<'a, 'b> {
     }
 
     fn times(&self, sheet: &mut Sheet, path: &str, raw: &RawScrapeConfig) -> (Duration, Duration) {
-        let interval = positive_duration(sheet, &format!("{path}.scrape_interval"), raw.scrape_interval.as_ref())
+        let interval = set_duration(sheet, &format!("{path}.scrape_interval"), raw.scrape_interval.as_ref())
             .unwrap_or(self.global.scrape_interval);
         let timeout_path = format!("{path}.scrape_timeout");
-        let timeout = positive_duration(sheet, &timeout_path, raw.scrape_timeout.as_ref());
+        let timeout = set_duration(sheet, &timeout_path, raw.scrape_timeout.as_ref());
         if let Some(text) = raw.scrape_timeout.as_ref().filter(|_| timeout.is_some_and(|timeout| timeout > interval)) {
-            sheet.note(text, &timeout_path, "must not be longer than the job's scrape interval");
+            sheet.note(text, &timeout_path, "must not be longer than the job's scrape interval").hint =
+                Some(format!("the interval is {}", format_duration(interval)));
         }
         (interval, timeout.unwrap_or(self.global.scrape_timeout.min(interval)))
     }
@@ -230,8 +231,12 @@ fn unknown_protocol(sheet: &mut Sheet, path: &str, text: &Text) {
 fn fallback(sheet: &mut Sheet, path: &str, text: Option<&Text>) -> Option<PageFormat> {
     let text = text?;
     let known = ScrapeProtocol::ALL.into_iter().find(|protocol| protocol.name() == text.value);
-    if known.is_none() {
-        unknown_protocol(sheet, &format!("{path}.fallback_scrape_protocol"), text);
+    let path = format!("{path}.fallback_scrape_protocol");
+    if text.value == PROTOBUF {
+        sheet.note(text, &path, "protobuf is not supported").hint =
+            Some(format!("write `{}`, if that is what the targets expose", ScrapeProtocol::Text0.name()));
+    } else if known.is_none() {
+        unknown_protocol(sheet, &path, text);
     }
     known.map(ScrapeProtocol::format)
 }

@@ -86,7 +86,11 @@ pub(super) fn inline_source(sheet: &mut Sheet, path: &str, text: &Text) -> Optio
         Some(variable) if is_variable(variable) => return Some(SecretSource::Env(variable.to_owned())),
         Some(_) => sheet.note_unseen(text, path, "the braces of `${…}` do not hold the name of a variable"),
         None if value.is_empty() => sheet.note_unseen(text, path, "is empty"),
-        None if value.contains("${") => sheet.note_unseen(text, path, "`${NAME}` must be the whole value"),
+        None if value.contains("${") => {
+            let problem = sheet.note_unseen(text, path, "`${NAME}` must be the whole value");
+            problem.hint = Some("put the whole value into the variable".to_owned());
+            problem
+        }
         None if value.strip_prefix('$').is_some_and(is_variable) => {
             // The hint does not repeat it: it may be a password after all.
             let problem = sheet.note_unseen(text, path, "a variable of the environment is written with braces");

@@ -17,8 +17,12 @@ pub(super) fn duration(sheet: &mut Sheet, path: &str, text: Option<&Text>) -> Op
         Ok(duration) => Some(duration),
         Err(error) => {
             let is_number = !text.value.is_empty() && text.value.bytes().all(|byte| byte.is_ascii_digit());
-            sheet.note(text, path, error.to_string()).hint =
-                is_number.then(|| format!("a duration has a unit: `{}s`?", text.value));
+            let (what, how) = match error.to_string().split_once(" (") {
+                Some((what, how)) => (what.to_owned(), Some(how.trim_end_matches(')').to_owned())),
+                None => (error.to_string(), None),
+            };
+            let unit = is_number.then(|| format!("a duration has a unit: `{}s`?", text.value));
+            sheet.note(text, path, what).hint = unit.or(how);
             None
         }
     }
@@ -32,6 +36,11 @@ pub(super) fn positive_duration(sheet: &mut Sheet, path: &str, text: Option<&Tex
         return None;
     }
     Some(duration)
+}
+
+/// A duration, if one is set; one of 0 is as absent, as with Prometheus's intervals and timeouts.
+pub(super) fn set_duration(sheet: &mut Sheet, path: &str, text: Option<&Text>) -> Option<Duration> {
+    duration(sheet, path, text).filter(|duration| !duration.is_zero())
 }
 
 /// A URL that can be called.
@@ -67,10 +76,13 @@ pub(super) fn has_login(url: &Url) -> bool {
 /// Why a text is not a URL that can be called, and a hint.
 fn url_trouble(text: &Text) -> Option<(String, Option<String>)> {
     let (what, hint) = match Url::parse(&text.value) {
+        Ok(url) if url.host_str().is_some_and(|host| host.contains(['{', '}'])) => {
+            ("the URL has braces where its host should be".to_owned(), Some(FILL_IN))
+        }
         Ok(url) if matches!(url.scheme(), "http" | "https") => return None,
         _ if text.value.is_empty() => ("the URL is empty".to_owned(), None),
         _ if text.value.contains("${") => {
-            ("`${NAME}` can be used in secrets only, as the whole value".to_owned(), None)
+            ("`${NAME}` can be used in secrets only, as the whole value".to_owned(), Some(NOT_FILLED_IN))
         }
         Ok(url) => (format!("a URL with `{}:` cannot be called", url.scheme()), Some(HTTP_ONLY)),
         Err(url::ParseError::RelativeUrlWithoutBase) => ("not a URL".to_owned(), Some(HTTP_ONLY)),
@@ -79,6 +91,7 @@ fn url_trouble(text: &Text) -> Option<(String, Option<String>)> {
     Some((what, hint.map(str::to_owned)))
 }
 
+const FILL_IN: &str = "this seems to be for something else to fill in: check the file that comes of it";
 const HTTP_ONLY: &str = "a URL begins with `http://` or `https://`";
 
 /// One of a few words, if one is set.
@@ -93,6 +106,9 @@ pub(super) fn word<T: Copy>(sheet: &mut Sheet, path: &str, text: Option<&Text>, 
     None
 }
 
+/// What to do where no variable is looked up.
+pub(super) const NOT_FILLED_IN: &str = "variables of the environment are not filled in here: write the value itself";
+
 /// A set of labels; `alien` says why a name must not be among them, if it must not.
 pub(super) fn labels(
     sheet: &mut Sheet,
@@ -106,7 +122,8 @@ pub(super) fn labels(
         if let Some(why) = label_name_trouble(&pair.name.value).or_else(|| alien(&pair.name.value)) {
             sheet.note(&pair.name, &path, why);
         } else if pair.value.value.contains("${") {
-            sheet.note(&pair.value, &path, "`${NAME}` can be used in secrets only");
+            sheet.note(&pair.value, &path, "`${NAME}` can be used in secrets only").hint =
+                Some(NOT_FILLED_IN.to_owned());
         } else {
             builder.set(pair.name.value.as_str(), pair.value.value.as_str());
         }

@@ -189,7 +189,14 @@ impl EngineLoop {
     /// Commits a step's records and does what waits for them. When the disk does not take them, pages leave all the same,
     /// from memory, and say so; only rollbacks do not, because a claim is on disk before it leaves. For those the answer is
     /// that they failed: they are tried again, and past their deadline a human is paged.
-    fn carry_out(&mut self, step: Step, backlog: &mut Backlog) -> Vec<Event> {
+    fn carry_out(&mut self, mut step: Step, backlog: &mut Backlog) -> Vec<Event> {
+        for effect in &mut step.after_commit {
+            if let Effect::Send(sending) = effect
+                && let Some(key) = self.transport.settle(&mut sending.request)
+            {
+                step.records.extend(self.engine.sent_with(&sending.delivery, &key));
+            }
+        }
         let has_nothing = step.records.is_empty() && backlog.len() == 0 && backlog.retry_in().is_none();
         let is_committed = has_nothing || self.commit(step.records, backlog);
         let mut refused = Vec::new();

@@ -14,6 +14,7 @@ use crate::evaluator::{
 use crate::model::{TargetId, Timestamp};
 use crate::promql::EvalError;
 use crate::source::{RemoteAnswer, TargetsChanged};
+use crate::store::Inventory;
 use crate::telemetry::{HealthLabel, QueueLabel, ReasonLabel, ResultLabel, Telemetry};
 use crate::web::QueryRequest;
 
@@ -34,6 +35,8 @@ pub(super) enum EvaluatorCommand {
     View(oneshot::Sender<EvaluatorView>),
     /// Show the rules.
     Groups(oneshot::Sender<Vec<GroupView>>),
+    /// Show the series.
+    Inventory(oneshot::Sender<Inventory>),
     /// Show the targets.
     Targets(oneshot::Sender<Vec<TargetView>>),
     /// Go on with another configuration, and hand on the engine's.
@@ -226,6 +229,7 @@ impl EvaluatorLoop {
             // Whoever asked may have gone.
             EvaluatorCommand::Ping(reply) => drop(reply.send(())),
             EvaluatorCommand::Groups(reply) => drop(reply.send(self.evaluator.rules())),
+            EvaluatorCommand::Inventory(reply) => drop(reply.send(self.evaluator.inventory())),
             EvaluatorCommand::Targets(reply) => drop(reply.send(self.evaluator.targets())),
             EvaluatorCommand::View(reply) => {
                 let view = EvaluatorView {

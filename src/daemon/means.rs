@@ -8,7 +8,7 @@ use crate::source::RemoteSources;
 use crate::telemetry::Telemetry;
 use crate::transport::{HttpClient, HttpClientError, HttpClients, Secrets, Transport};
 
-use super::secrets::{self, SecretsMissing};
+use super::secrets::{SecretsMissing, Vault};
 
 /// The ways out that a configuration describes.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Means {
     pub(super) clients: HttpClients,
     /// Answers what rules ask.
     pub(super) remote: Remote,
+    /// What has to be there for all of it.
+    pub(super) vault: Vault,
 }
 
 /// The remote sources, and how they are asked.
@@ -45,12 +47,13 @@ impl Means {
     pub(super) fn new(config: &Config, http: &HttpClient, telemetry: &Telemetry) -> Result<Self, MeansError> {
         let secrets = Secrets::new(config.secrets.iter().cloned());
         let clients = HttpClients::new(http.clone(), config.clients.iter().cloned(), secrets.clone())?;
-        secrets::check(config, &secrets, &clients)?;
+        let vault = Vault::new(config, secrets, clients.clone());
+        vault.check()?;
         let asking = config.groups.iter().filter(|group| !group.source.is_embedded()).map(|group| group.interval);
         let remote = Remote {
             sources: RemoteSources::new(config.apis.iter().cloned(), &clients, telemetry),
             within: asking.max().unwrap_or(config.evaluation_interval),
         };
-        Ok(Self { transport: Transport::new(clients.clone()), clients, remote })
+        Ok(Self { transport: Transport::new(clients.clone()), clients, remote, vault })
     }
 }

@@ -5,31 +5,34 @@
 //! configuration that it comes from. One reload at a time, in one task.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::evaluator::EvaluatorSpec;
-use crate::model::{Place, Problem, Problems, Timestamp};
-use crate::receiver::Endpoint;
 use crate::source::Scrapes;
 use crate::telemetry::{ResultLabel, Telemetry};
 use crate::transport::HttpClient;
 use crate::web::{Loaded, Refused, Status};
 
-use super::config_file::{ConfigFile, Loading, Seen};
+use super::config_file::{ConfigFile, Loading};
 use super::engine_loop::EngineReload;
 use super::evaluator_loop::{EvaluatorCommand, EvaluatorReload};
-use super::means::Means;
+use super::fixed::Fixed;
+use super::loaded::{count, loaded, warn_of};
+use super::looks::{Looks, Next};
+use super::means::{Means, MeansError};
+use super::secrets::{self, SecretsMissing, Vault};
 
-/// How often it is looked whether a file has changed. A change counts when it is there twice, so that whoever writes
-/// several files, or exchanges a link, has come to the end.
+/// How often it is looked whether a file has changed.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked whether every secret is there.
+const SECRETS_EVERY: Duration = Duration::from_secs(15);
+/// How often files are read for somebody who asks, until they are the same behind as before, and how long they are given.
+const READS_MAX: u32 = 5;
+const REST: Duration = Duration::from_millis(200);
 /// How many requests to reload may wait.
 pub(super) const RELOADS_WAITING_MAX: usize = 8;
 
@@ -74,50 +77,13 @@ impl Reloads {
     }
 }
 
-/// What a running daemon cannot change, as the files gave it at the start.
-#[derive(Clone, Debug)]
-pub(super) struct Fixed {
-    /// The address, when it is the configuration that says it.
-    pub(super) listen: Option<Option<SocketAddr>>,
-    /// The data directory, when it is the configuration that says it.
-    pub(super) state_dir: Option<Option<PathBuf>>,
-}
-
-impl Fixed {
-    /// What is set otherwise than at the start, and cannot be changed while we run.
-    fn check(&self, file: &Path, config: &Config) -> Result<(), Problems> {
-        let mut problems = Vec::new();
-        let mut note = |path: &str, before: String, now: String| {
-            problems.push(Problem {
-                place: Place { file: file.display().to_string(), line: None, column: None },
-                path: path.to_owned(),
-                what: format!("was {before} at the start, is {now} now, and cannot change while Atalaya runs"),
-                hint: Some("restart needed: set it back, or restart".to_owned()),
-                snippet: String::new(),
-            });
-        };
-        if let Some(before) = &self.listen
-            && *before != config.listen
-        {
-            note("web.listen", told(before.as_ref()), told(config.listen.as_ref()));
-        }
-        if let Some(before) = &self.state_dir
-            && *before != config.state_dir
-        {
-            let path = |path: &Option<PathBuf>| told(path.as_ref().map(|path| path.display()).as_ref());
-            note("state.dir", path(before), path(&config.state_dir));
-        }
-        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
-    }
-}
-
 /// Reloads.
 pub(super) struct Reloader {
     /// Where the configuration is; none when it comes from no file.
     pub(super) file: Option<ConfigFile>,
     pub(super) fixed: Fixed,
-    /// What was read when the configuration was last tried.
-    pub(super) seen: Seen,
+    /// What was seen of the files.
+    pub(super) looks: Looks,
     pub(super) is_watching: bool,
     pub(super) http: HttpClient,
     pub(super) scrapes: Scrapes,
@@ -125,53 +91,119 @@ pub(super) struct Reloader {
     pub(super) status: Arc<Status>,
     pub(super) telemetry: Telemetry,
     pub(super) clock: Clock,
+    /// The secrets of the configuration in use, and what was wrong with them at the last look.
+    pub(super) vault: Vault,
+    pub(super) missing: Option<SecretsMissing>,
 }
 
 impl Reloader {
     /// Reloads when asked, and when files change, until nobody can ask any more.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<ReloadRequest>) {
-        let mut looked = tokio::time::interval(LOOK_EVERY);
-        looked.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // What was there at the last look.
-        let mut last = self.seen.clone();
+        let every = |period| {
+            let mut interval = tokio::time::interval(period);
+            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            interval
+        };
+        let (mut files_due, mut secrets_due) = (every(LOOK_EVERY), every(SECRETS_EVERY));
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
                     None => return,
                     Some(ReloadRequest { cause, reply }) => {
-                        let answer = self.reload(cause).await;
+                        let answer = match self.load_at_rest().await {
+                            Ok(loading) => self.try_out(cause, loading).await,
+                            Err(why) => self.judge(cause, Err(why)),
+                        };
                         if let Some(reply) = reply {
                             // Whoever asked may have gone.
                             let _ = reply.send(answer);
                         }
-                        last = self.seen.clone();
                     }
                 },
-                _ = looked.tick(), if self.is_watching => {
-                    let seen = self.seen.clone();
-                    let Ok(now) = tokio::task::spawn_blocking(move || seen.again()).await else { continue };
-                    if now != self.seen && now == last {
-                        // What is wrong is logged, counted and shown.
-                        let _ = self.reload(Cause::Change).await;
-                        last = self.seen.clone();
-                    } else {
-                        last = now;
-                    }
-                }
+                _ = files_due.tick(), if self.is_watching => self.look().await,
+                _ = secrets_due.tick() => self.look_at_secrets().await,
             }
         }
     }
 
-    /// Loads the configuration and puts it to use, or leaves everything as it is.
-    async fn reload(&mut self, cause: Cause) -> Result<(), String> {
-        let result = self.load_and_use().await;
+    /// Looks whether files have changed, and reloads when they have and rest.
+    async fn look(&mut self) {
+        let last = self.looks.last().clone();
+        let Ok(now) = tokio::task::spawn_blocking(move || last.again()).await else { return };
+        let has_same_secrets = now.has_same_secrets(self.looks.last_tried());
+        match self.looks.look(now) {
+            Next::Read => {}
+            next => return tell(&next),
+        }
+        let Ok(loading) = self.load().await else { return };
+        if let Err(next) = self.looks.read(&loading.seen) {
+            return tell(&next);
+        }
+        if has_same_secrets && loading.seen.has_same_texts(self.looks.last_tried()) {
+            // Something has come or gone that is none of ours.
+            let seen = loading.seen.with_secrets_of(self.looks.last_tried());
+            return self.looks.tried(seen);
+        }
+        // What is wrong is logged, counted and shown.
+        let _ = self.try_out(Cause::Change, loading).await;
+    }
+
+    /// Looks whether every secret is there, so that it is known before somebody is to be told something.
+    async fn look_at_secrets(&mut self) {
+        let vault = self.vault.clone();
+        let Ok(found) = tokio::task::spawn_blocking(move || vault.check()).await else { return };
+        let missing = found.err();
+        let count = missing.as_ref().map_or(0, SecretsMissing::count);
+        self.telemetry.service.secrets_missing.set(i64::try_from(count).unwrap_or(i64::MAX));
+        if missing == self.missing {
+            return;
+        }
+        match &missing {
+            Some(missing) => {
+                tracing::error!(error = %missing, "what needs these fails until they are there again");
+            }
+            None => tracing::info!("every secret and certificate can be used again"),
+        }
+        self.missing = missing;
+    }
+
+    /// Reads everything anew.
+    async fn load(&self) -> Result<Loading, String> {
+        let file = self.file.clone().ok_or("this configuration comes from no file")?;
+        tokio::task::spawn_blocking(move || file.load()).await.map_err(|error| error.to_string())
+    }
+
+    /// Reads everything anew, until nothing has changed meanwhile.
+    async fn load_at_rest(&self) -> Result<Loading, String> {
+        for _ in 0..READS_MAX {
+            let loading = self.load().await?;
+            let seen = loading.seen.clone();
+            let has_rested = tokio::task::spawn_blocking(move || seen.again() == seen).await;
+            if has_rested.map_err(|error| error.to_string())? {
+                return Ok(loading);
+            }
+            tokio::time::sleep(REST).await;
+        }
+        Err("the files are being written: they changed each time while they were read".to_owned())
+    }
+
+    /// Puts a configuration to use, or leaves everything as it is.
+    async fn try_out(&mut self, cause: Cause, loading: Loading) -> Result<(), String> {
+        self.looks.tried(loading.seen.clone());
+        let result = self.put_to_use(loading).await;
+        self.judge(cause, result)
+    }
+
+    /// Tells everyone how it went.
+    fn judge(&self, cause: Cause, result: Result<Loaded, String>) -> Result<(), String> {
         let service = &self.telemetry.service;
         let label = if result.is_ok() { "ok" } else { "error" };
         service.reloads.get_or_create(&ResultLabel { result: label }).inc();
         service.reload_successful.set(i64::from(result.is_ok()));
         match &result {
             Ok(loaded) => {
-                tracing::info!(%cause, files = self.seen.count(), "the configuration was reloaded");
+                let files = self.looks.last_tried().count();
+                tracing::info!(%cause, files, "the configuration was reloaded");
                 self.status.set_loaded(loaded.clone());
             }
             Err(problems) => {
@@ -186,15 +218,18 @@ impl Reloader {
         result.map(drop)
     }
 
-    async fn load_and_use(&mut self) -> Result<Loaded, String> {
-        let file = self.file.clone().ok_or("this configuration comes from no file")?;
-        let path = file.path.clone();
-        let loading = tokio::task::spawn_blocking(move || file.load()).await.map_err(|error| error.to_string())?;
+    async fn put_to_use(&mut self, loading: Loading) -> Result<Loaded, String> {
         let Loading { config, shown, seen } = loading;
-        self.seen = seen;
+        let file = self.file.as_ref().ok_or("this configuration comes from no file")?;
         let config = config.map_err(|problems| problems.to_string())?;
-        self.fixed.check(&path, &config).map_err(|problems| problems.to_string())?;
-        let means = Means::new(&config, &self.http, &self.telemetry).map_err(|missing| missing.to_string())?;
+        self.fixed.check(&file.path, &config).map_err(|problems| problems.to_string())?;
+        let means = Means::new(&config, &self.http, &self.telemetry).map_err(|error| {
+            if let MeansError::Secrets(_) = error {
+                // It is tried again when what is missing has come.
+                self.looks.tried(seen.with_secrets(&secrets::files(&config)));
+            }
+            error.to_string()
+        })?;
         let loaded = loaded(&config, shown, self.clock.now());
         let (done, is_done) = oneshot::channel();
         let reload = EvaluatorReload {
@@ -209,45 +244,27 @@ impl Reloader {
         evaluator.send(EvaluatorCommand::Reload(Box::new(reload))).await.map_err(|_| stopping())?;
         is_done.await.map_err(|_| stopping())?;
         self.scrapes.reload(config.scrape.clone(), means.clients).await;
+        (self.vault, self.missing) = (means.vault, None);
+        self.telemetry.service.secrets_missing.set(0);
         count(&config, &loaded, &self.telemetry);
         warn_of(&config);
         Ok(loaded)
     }
 }
 
-fn told(value: Option<&impl fmt::Display>) -> String {
-    value.map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"))
-}
-
-/// What a configuration says of itself to whoever asks.
-pub(super) fn loaded(config: &Config, shown: String, at: Timestamp) -> Loaded {
-    let sources = config.apis.iter().map(|api| (api.name.to_string(), api.url.origin().ascii_serialization()));
-    let alertmanagers = config.engine_spec().alertmanagers.alertmanagers;
-    let alertmanagers = alertmanagers.into_iter().filter_map(|it| match it.alertmanager.url {
-        Endpoint::Plain(url) => Some(url),
-        Endpoint::Secret(_) => None,
-    });
-    Loaded {
-        shown,
-        at,
-        alertmanagers: alertmanagers.collect(),
-        sources: sources.collect(),
-        external_labels: config.external_labels.clone(),
-        refused: None,
-    }
-}
-
-/// Counts what a configuration holds that is now in use.
-pub(super) fn count(config: &Config, loaded: &Loaded, telemetry: &Telemetry) {
-    let rules = config.groups.iter().map(|group| group.rules.len()).sum::<usize>();
-    telemetry.service.rules.set(i64::try_from(rules).unwrap_or(i64::MAX));
-    telemetry.service.reloaded_at.set(loaded.at.seconds());
-}
-
-/// Logs what is sound and probably not meant.
-pub fn warn_of(config: &Config) {
-    for finding in &config.lints {
-        let (lint, place) = (finding.lint, finding.problem.place.to_string());
-        tracing::warn!(lint, place, path = finding.problem.path, "{}", finding.problem.what);
+/// Logs why changed files are not read yet.
+fn tell(next: &Next) {
+    match next {
+        Next::Wait | Next::Read => {}
+        Next::TellEmpty(paths) => {
+            let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            tracing::warn!(
+                files = files.join(", "),
+                "a file of the configuration has become empty: it is taken for that if it stays so for half a minute"
+            );
+        }
+        Next::TellRestless => {
+            tracing::warn!("the files of the configuration keep changing: they are read when they rest");
+        }
     }
 }

@@ -27,8 +27,11 @@ use crate::web::{self, Status, Web};
 use super::config_file::{ConfigFile, Seen};
 use super::engine_loop::{EngineCommand, EngineLoop};
 use super::evaluator_loop::{EvaluatorCommand, EvaluatorLoop, QueryCommand};
+use super::fixed::Fixed;
+use super::loaded;
+use super::looks::Looks;
 use super::means::{Means, MeansError};
-use super::reload::{self, Fixed, RELOADS_WAITING_MAX, Reloader, Reloads};
+use super::reload::{RELOADS_WAITING_MAX, Reloader, Reloads};
 use super::watch::Watch;
 
 /// How many scrapes may wait for the evaluator. When it is behind, scrapers wait too.
@@ -131,16 +134,21 @@ impl Daemon {
         let listener = TcpListener::bind(listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         // The last thing that can fail, since it is the first that leaves something behind.
-        let state = SqliteState::open(&data_dir)?;
-        let rows = state.load()?;
+        let opened = data_dir.clone();
+        let opening = tokio::task::spawn_blocking(move || {
+            let state = SqliteState::open(&opened)?;
+            let rows = state.load()?;
+            Ok::<_, StateError>((state, rows))
+        });
+        let (state, rows) = opening.await.map_err(|_| DaemonError::Ended { part: "state file" })??;
         let runtime = Handle::current();
         let (evaluator_in, evaluator_out) = mpsc::channel(SCRAPES_WAITING_MAX);
         let (queries_in, queries_out) = mpsc::channel(QUERIES_WAITING_MAX);
         let (engine_in, engine_out) = mpsc::channel(EVENTS_WAITING_MAX);
         let (reloads_in, reloads_out) = mpsc::channel(RELOADS_WAITING_MAX);
         let reloads = Reloads(reloads_in);
-        let loaded = reload::loaded(&config, service.shown, clock.now());
-        reload::count(&config, &loaded, &telemetry);
+        let loaded = loaded::loaded(&config, service.shown, clock.now());
+        loaded::count(&config, &loaded, &telemetry);
         let status = Arc::new(Status::new(service.flags, service.has_lifecycle, loaded));
 
         let evaluator = Evaluator::new(config.evaluator_spec(), rows.instances);
@@ -177,13 +185,15 @@ impl Daemon {
         let scrapes = Scrapes::start(jobs, means.clients, clock.clone(), telemetry.clone(), out);
         let scrapes_watch = scrapes.watch();
         let (file, seen) = service.file.unzip();
+        let mut looks = Looks::default();
+        looks.tried(seen.unwrap_or_default());
         let reloader = Reloader {
             file,
             fixed: Fixed {
                 listen: (!service.is_listen_given).then_some(config.listen),
                 state_dir: (!service.is_data_dir_given).then(|| config.state_dir.clone()),
             },
-            seen: seen.unwrap_or_default(),
+            looks,
             is_watching: service.is_watching,
             http,
             scrapes,
@@ -191,6 +201,8 @@ impl Daemon {
             status: status.clone(),
             telemetry: telemetry.clone(),
             clock: clock.clone(),
+            vault: means.vault,
+            missing: None,
         };
         let reload_task = tokio::spawn(reloader.run(reloads_out));
 

@@ -88,6 +88,9 @@ impl Watch {
                 let seen = watch.ask_evaluator(EvaluatorCommand::Targets).await?;
                 Ok(watch.scrapes.targets(&seen, &watch.external_url))
             }),
+            WebRequest::Inventory(reply) => {
+                in_turn(&turns.views, reply, async move { watch.ask_evaluator(EvaluatorCommand::Inventory).await });
+            }
             WebRequest::Query(query, reply) => self.query(query, reply),
             WebRequest::Reload(reply) => {
                 in_turn(&turns.reloads, reply, async move { Ok(watch.reloads.reload(Cause::Request).await) });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::{
     Alert, DeliveryId, GroupKey, GroupNotification, GroupStatus, IntegrationId, NoticeNotification, Notification,
-    NotifyReason, RollbackId, RollbackNotification, Timestamp,
+    NotifyReason, RollbackId, RollbackNotification, SecretText, Timestamp,
 };
 use crate::receiver::{Outcome, Receiver, RenderContext, Rendered, Reply, presumed_handle};
 
@@ -161,6 +161,7 @@ impl Dispatch {
             attempts: 0,
             last_failure: None,
             state: DeliveryState::Waiting { until: now },
+            sent_with: Vec::new(),
         };
         self.deliveries.insert(id.clone(), delivery);
         self.touched.insert(Touched::Lane(lane_key.clone()));
@@ -228,6 +229,23 @@ impl Dispatch {
         self.touched.insert(Touched::Delivery(id.clone()));
     }
 
+    /// Takes in the key with which an attempt is about to be made.
+    pub fn sent_with(&mut self, id: &DeliveryId, key: &SecretText) {
+        if self.deliveries.get_mut(id).is_some_and(|delivery| delivery.note_key(key)) {
+            self.touched.insert(Touched::Delivery(id.clone()));
+        }
+    }
+
+    /// Takes in that nobody will ever say what came of an attempt: it may have arrived, with the key it was made with.
+    pub fn unanswered(&mut self, id: &DeliveryId, now: Timestamp) {
+        let Some(delivery) = self.deliveries.get(id) else { return };
+        let kind = delivery.lane.integration.kind;
+        let presumed = presumed_handle(kind, &delivery.notification, delivery.sent_with.last());
+        if let Some(handle) = presumed {
+            self.keep_handle(&delivery.lane.clone(), handle, now);
+        }
+    }
+
     /// Takes in what came of an attempt. Returns why it failed, when it is to be tried again.
     pub fn reply(&mut self, id: &DeliveryId, reply: &Reply, now: Timestamp) -> Option<String> {
         let delivery = self.deliveries.get(id)?;
@@ -239,11 +257,12 @@ impl Dispatch {
         };
         let (outcome, kind) = (receiver.classify(reply), lane_key.integration.kind);
         let outcome = if self.compat.is_strict() { outcome.as_in_alertmanager(kind, reply) } else { outcome };
-        let (told, presumed) = (told_by(&delivery.notification), presumed_handle(kind, &delivery.notification, reply));
+        let (told, presumed) =
+            (told_by(&delivery.notification), presumed_handle(kind, &delivery.notification, reply.key()));
         match outcome {
             Outcome::Delivered { handle } => {
                 if let Some(handle) = handle {
-                    self.keep_handle(&lane_key, handle);
+                    self.keep_handle(&lane_key, handle, now);
                 }
                 if let Some(lane) = self.lanes.get_mut(&lane_key) {
                     lane.told = told.or_else(|| lane.told.take());
@@ -268,7 +287,7 @@ impl Dispatch {
             Outcome::Retry { after, why } => {
                 // It may have arrived, and only with this is it undone.
                 if let Some(handle) = presumed {
-                    self.keep_handle(&lane_key, handle);
+                    self.keep_handle(&lane_key, handle, now);
                 }
                 self.wait(id, after, why, now)
             }

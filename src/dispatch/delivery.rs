@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{DeliveryId, Fingerprint, IntegrationId, Notification, Timestamp, hex};
+use crate::model::{DeliveryId, Fingerprint, IntegrationId, Notification, SecretText, Timestamp, hex};
 use crate::receiver::{Address, Handle};
 
 use super::Told;
@@ -24,6 +24,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 const BACKOFF_ROLLBACK_MAX: Duration = Duration::from_secs(10);
 /// The longest `Retry-After` that is honoured; a receiver that asks for more is tried again after this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// The keys that are remembered of one delivery; who changes them more often while it is tried loses the oldest.
+const KEYS_MAX: usize = 8;
 
 /// Which thing is told to which integration.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -62,6 +65,10 @@ pub struct Lane {
     pub next: Option<Notification>,
     /// How many deliveries there were.
     pub count: u64,
+    /// Whether it stayed behind because its place has another key by now: it leads to what the old key opened alone, and
+    /// never takes anybody's place again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_old_key: bool,
 }
 
 impl Lane {
@@ -76,6 +83,7 @@ impl Lane {
             head: None,
             next: None,
             count: 0,
+            is_of_old_key: false,
         }
     }
 }
@@ -99,6 +107,9 @@ pub struct Delivery {
     pub last_failure: Option<String>,
     /// Where it stands.
     pub state: DeliveryState,
+    /// The keys with which attempts were made that may have opened something which no other key closes, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent_with: Vec<SecretText>,
 }
 
 /// Where a delivery stands.
@@ -185,6 +196,19 @@ impl Delivery {
             Ending::Rejected { .. } => self.attempts > 1,
             Ending::Expired { .. } | Ending::Withdrawn => self.attempts > 0,
         }
+    }
+
+    /// Notes that an attempt is made with this key. Returns whether that is news.
+    pub fn note_key(&mut self, key: &SecretText) -> bool {
+        if self.sent_with.last() == Some(key) {
+            return false;
+        }
+        self.sent_with.retain(|other| other != key);
+        self.sent_with.push(key.clone());
+        if self.sent_with.len() > KEYS_MAX {
+            self.sent_with.remove(0);
+        }
+        true
     }
 
     /// The alerts of a group that it tells as firing.

@@ -9,10 +9,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::model::{Alert, DeliveryId, GroupKey, IntegrationId, RollbackId, SecretText, Timestamp};
+use crate::model::{
+    Alert, DeliveryId, GroupKey, GroupStatus, IntegrationId, Notification, RollbackId, SecretText, Timestamp,
+};
 use crate::receiver::{Handle, Receiver};
 
-use super::carry::rollback_subject;
+use super::carry::{rollback_subject, told_by};
 use super::join::{Dispatch, Timer, Touched};
 use super::{DeliveryState, Lane, LaneKey};
 
@@ -100,7 +102,7 @@ impl Dispatch {
     /// Brings every lane to whoever is at its place now.
     fn rehome(&mut self) {
         let mut moving = Vec::new();
-        for (key, lane) in &mut self.lanes {
+        for (key, lane) in self.lanes.iter_mut().filter(|(_, lane)| !lane.is_of_old_key) {
             let Some(configured) = self.addresses.get(&key.integration) else {
                 if lane.address.is_some() {
                     moving.push(key.clone());
@@ -183,7 +185,7 @@ impl Dispatch {
 
     /// Takes in how a lane's message or incident is reached from now on. An incident that was opened with another routing
     /// key is not closed by this one: what it knows stays behind in a lane of its own.
-    pub(super) fn keep_handle(&mut self, key: &LaneKey, handle: Handle) {
+    pub(super) fn keep_handle(&mut self, key: &LaneKey, handle: Handle, now: Timestamp) {
         let Some(lane) = self.lanes.get(key) else { return };
         if let (Some(old), Some(new)) = (key_of(lane.handle.as_ref()), key_of(Some(&handle)))
             && old != new
@@ -191,11 +193,24 @@ impl Dispatch {
         {
             let mark = old.mark();
             let former = self.free_former(key, &mark);
-            let left = Lane { key: former.clone(), head: None, next: None, ..lane.clone() };
+            let mut left = Lane { key: former.clone(), head: None, next: None, is_of_old_key: true, ..lane.clone() };
+            // What is under way was tried with the old key too, and may have arrived there.
+            let head = lane.head.as_ref().and_then(|head| self.deliveries.get(head));
+            if let Some(head) = head.filter(|head| head.sent_with.contains(old)) {
+                let before = left.told.take().into_iter().chain(told_by(&head.notification));
+                left.doubted.extend(before.flat_map(|told| told.firing));
+            }
             let is_owed = left.told.as_ref().is_some_and(|told| !told.firing.is_empty()) || !left.doubted.is_empty();
             if is_owed {
+                // That a notice is over is told once, and may be waiting already.
+                let over = lane.next.clone().filter(
+                    |next| matches!(next, Notification::Notice(notice) if notice.status == GroupStatus::Resolved),
+                );
                 self.lanes.insert(former.clone(), left);
-                self.touched.insert(Touched::Lane(former));
+                self.touched.insert(Touched::Lane(former.clone()));
+                if let Some(over) = over {
+                    self.tell(&former, over, now);
+                }
             }
         }
         if let Some(lane) = self.lanes.get_mut(key) {

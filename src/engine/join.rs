@@ -9,7 +9,7 @@ use crate::dispatch::{
 use crate::evaluator::Transitions;
 use crate::model::{
     Alert, AlertStatus, Compat, DeliveryId, Fingerprint, GroupKey, GroupStatus, IntegrationId, Labels,
-    NoticeNotification, Notification, ReceiverName, SecretName, Timestamp,
+    NoticeNotification, Notification, ReceiverName, SecretName, SecretText, Timestamp,
 };
 use crate::receiver::{Receiver, Reply};
 use crate::rollout::{Clearance, Episode, Moved, NoticeOrder, RollbackSpec, Rollouts};
@@ -117,6 +117,7 @@ impl Engine {
                 let in_flight = self.dispatch.in_flight();
                 self.settle(&mut step, now);
                 for delivery in in_flight {
+                    self.dispatch.unanswered(&delivery, now);
                     self.attempt(&delivery, now);
                 }
             }
@@ -125,6 +126,13 @@ impl Engine {
             Event::Wake => {}
         }
         self.conclude(step, now)
+    }
+
+    /// Takes in the key with which an attempt is about to be made, that may open what no other key closes. Returns the rows
+    /// to be on disk before.
+    pub fn sent_with(&mut self, delivery: &DeliveryId, key: &SecretText) -> Vec<Record> {
+        self.dispatch.sent_with(delivery, key);
+        self.dispatch.records().into_iter().map(Record::Dispatch).collect()
     }
 
     /// Does what is due, and adds the rows that were touched.

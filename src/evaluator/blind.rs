@@ -104,9 +104,12 @@ impl Sight {
     /// absent: it answers, but has not for as long as the expression looks back. One that does not answer is waited for by
     /// nobody, since its series are absent indeed.
     pub(super) fn too_early<'a>(&'a self, scene: Scene<'a>) -> Option<&'a TargetId> {
-        let mut unfilled = if self.asks_absence { Some(self.unfilled_targets(scene)) } else { None };
-        let found = unfilled.as_mut()?.find(|it| !it.is_lost && !it.was_emptied)?;
-        Some(&found.target.id)
+        if self.asks_absence { self.awaited(scene) } else { None }
+    }
+
+    /// A target that answers, but has not for as long as the expression looks back.
+    pub(super) fn awaited<'a>(&'a self, scene: Scene<'a>) -> Option<&'a TargetId> {
+        self.unfilled_targets(scene).find(|it| !it.is_lost && !it.was_emptied).map(|it| &it.target.id)
     }
 
     /// What the expression selects itself.
@@ -161,7 +164,9 @@ impl Sight {
     /// Whether a rule whose series it reads failed then, or was not evaluated yet: then what is missing is missing for
     /// everyone.
     pub(super) fn has_failing_upstream(&self, scene: Scene<'_>) -> bool {
-        let is_failing = |branch: &Branch| branch.writer(scene).is_some_and(|(health, read)| health.fails_at(read));
+        let is_failing = |branch: &Branch| {
+            branch.writer(scene).is_some_and(|(health, read)| health.fails_at(read) || branch.is_unwritten(scene))
+        };
         self.branches.iter().any(is_failing) || (self.is_cut() && scene.healths.iter().any(Health::is_silent))
     }
 
@@ -236,32 +241,33 @@ impl Sight {
     /// The targets that the selectors could reach and that have not been scraped for as long as the expression looks back.
     fn unfilled_targets<'a>(&'a self, scene: Scene<'a>) -> impl Iterator<Item = UnfilledTarget<'a>> + 'a {
         let of_branches = self.branches.iter().flat_map(move |branch| {
+            let read = branch.read(scene);
             scene.targets.iter().filter_map(move |target| {
                 let history = scene.store.target(&target.id);
-                let runs = branch.selectors.iter().filter(|(_, it)| reaches(it, target));
+                let is_lost_at = |at| history.is_some_and(|history| history.is_lost(at));
                 let is_filled = |since: Timestamp| since + branch.window <= scene.at;
-                let unfilled = runs.clone().filter_map(|(id, it)| {
+                let uses = branch.selectors.iter().filter(|(_, it)| reaches(it, target));
+                let unfilled = uses.clone().filter_map(|(id, it)| {
                     let run = Run::new(history, it, scene.store.kept_since(*id));
-                    (!run.since.is_some_and(is_filled) || run.is_awaited).then_some(run.since)
+                    let moment = it.latest.of(read).min(scene.at);
+                    // Of what was scraped before, and failed then, it says nothing that there is no series of it.
+                    let is_lost = is_lost_at(moment) && !asks_about_scrapes(it);
+                    let is_long_enough = run.since.is_some_and(|since| is_filled(since) && since <= moment);
+                    (!is_long_enough || run.is_awaited || is_lost).then_some((run.since, is_lost))
                 });
-                let is_lost = history.is_some_and(|history| history.is_lost(scene.at));
-                if let Some(run) = unfilled.min() {
-                    let (ignored, was_emptied) = (&*branch.ignored, false);
-                    return Some(UnfilledTarget { target, run, ignored, is_lost, was_emptied, is_anyone: false });
+                let ignored = &*branch.ignored;
+                if let Some((run, is_lost)) = unfilled.min() {
+                    let is_lost = is_lost || is_lost_at(scene.at);
+                    let (was_emptied, is_anyone) = (false, false);
+                    return Some(UnfilledTarget { target, run, ignored, is_lost, was_emptied, is_anyone });
                 }
                 // An outage that left nothing in the window is like a start, but to who asks for what is absent: it is there
                 // again.
-                let mut exposed = runs.filter(|(_, it)| !self.asks_absence && !asks_about_scrapes(it));
+                let mut exposed = uses.filter(|(_, it)| !self.asks_absence && !asks_about_scrapes(it));
                 let run = history?.emptied_until(branch.window, target.interval).filter(|since| !is_filled(*since));
-                let (ignored, was_emptied, is_anyone) = (&*branch.ignored, true, false);
-                (run.is_some() && exposed.next().is_some()).then_some(UnfilledTarget {
-                    target,
-                    run,
-                    ignored,
-                    is_lost,
-                    was_emptied,
-                    is_anyone,
-                })
+                let (is_lost, was_emptied, is_anyone) = (is_lost_at(scene.at), true, false);
+                let emptied = UnfilledTarget { target, run, ignored, is_lost, was_emptied, is_anyone };
+                (run.is_some() && exposed.next().is_some()).then_some(emptied)
             })
         });
         let beyond = self.beyond.into_iter().flat_map(move |window| {
@@ -282,6 +288,13 @@ impl Branch {
     /// The moment that its expression reads.
     fn read(&self, scene: Scene<'_>) -> Timestamp {
         self.way.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment))
+    }
+
+    /// Whether its rule wrote so far behind that nothing of it is found.
+    fn is_unwritten(&self, scene: Scene<'_>) -> bool {
+        let Some((last, before)) = self.way.split_last() else { return false };
+        let moment = before.iter().fold(scene.read, |moment, hop| hop.stamp(scene.healths, moment));
+        last.is_out_of_sight(scene.healths, moment)
     }
 
     /// The rule whose expression it is, and the moment at which its series are read.
@@ -329,7 +342,8 @@ impl Blindness<'_> {
             }
         }
         let proves_nothing = |unfilled: Unfilled<'_>| {
-            let newer = unfilled.latest.filter(|(start, _)| is_kept && *start > instance.state.active_at());
+            let began_before = |start: Timestamp| instance.restored || start > instance.state.active_at();
+            let newer = unfilled.latest.filter(|(start, _)| is_kept && began_before(*start));
             // Whoever wants what is unknown to resolve does not therefore want every start to resolve everything: the
             // first scrape, or its failure, is waited for.
             let never = unfilled.awaited.or(unfilled.lost.filter(|_| is_kept)).filter(|_| instance.restored);

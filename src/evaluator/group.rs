@@ -112,12 +112,12 @@ impl Group {
         let started = (around.elapsed)();
         for rule in &mut self.rules {
             let started = (around.elapsed)();
-            let query_at = at - self.spec.query_offset;
-            let result = match rule.sight.too_early(around.scene(at, query_at)) {
+            let it = rule.evaluation(&self.spec, at);
+            let result = match rule.sight.too_early(around.scene(it)) {
                 Some(target) => Err(RuleError::TooEarly(target.clone())),
-                None => evaluate(rule.rule.expr(), around.store, query_at).map_err(RuleError::from),
+                None => evaluate(rule.rule.expr(), around.store, it.read).map_err(RuleError::from),
             };
-            rule.take(result, &self.spec, around, at, changes, &mut report);
+            rule.take(result, it, around, changes, &mut report);
             rule.took = (around.elapsed)().saturating_sub(started);
         }
         self.took = (around.elapsed)().saturating_sub(started);

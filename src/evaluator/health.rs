@@ -1,7 +1,12 @@
 //! How a rule's evaluations went, for those that read what it writes.
 
+use std::time::Duration;
+
 use crate::model::Timestamp;
 use crate::store::Outages;
+
+/// The smallest step of time.
+const SMALLEST: Duration = Duration::from_millis(1);
 
 /// How the evaluations of a rule went.
 #[derive(Clone, Debug, Default)]
@@ -13,11 +18,18 @@ pub(super) struct Health {
     written: Option<(Timestamp, Timestamp)>,
     /// The moments for which it failed.
     failures: Outages,
+    /// The moments for which it did not write although it should have.
+    gaps: Outages,
 }
 
 impl Health {
-    /// Notes how an evaluation went that wrote for the moment `stamp`.
-    pub(super) fn note(&mut self, stamp: Timestamp, is_failing: bool) {
+    /// Notes how an evaluation went that wrote for the moment `stamp`, `interval` after the last if none was missed.
+    pub(super) fn note(&mut self, stamp: Timestamp, is_failing: bool, interval: Duration) {
+        if let Some((_, last)) = self.written
+            && stamp.since(last) > interval
+        {
+            self.gaps.add(last + SMALLEST, stamp);
+        }
         if let Some((_, last)) = self.written.filter(|_| self.is_failing) {
             self.failures.add(last, stamp);
         }
@@ -48,8 +60,11 @@ impl Health {
         self.written.map(|(first, _)| first)
     }
 
-    /// The last moment for which it wrote.
-    pub(super) fn written_at(&self) -> Option<Timestamp> {
-        self.written.map(|(_, last)| last)
+    /// The last moment for which it wrote, not after `at`. `due` is the last for which it should have.
+    pub(super) fn written_by(&self, at: Timestamp, due: Timestamp) -> Timestamp {
+        match self.written {
+            Some((_, last)) if last <= at => last,
+            _ => self.gaps.begin_of(due).map_or(due, |begin| begin - SMALLEST),
+        }
     }
 }

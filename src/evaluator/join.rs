@@ -6,13 +6,15 @@ use std::time::Duration;
 use crate::model::{Alert, AlertStatus, Labels, RuleId, TargetId, Timestamp};
 use crate::promql::{Value, evaluate};
 use crate::rule::{AnnotateContext, InstanceRow, RuleError, Transition};
-use crate::store::{Limits, Retain, Store};
+use crate::store::{Inventory, Limits, Retain, Store};
 
 use super::blind::{Scene, Sight};
+use super::failing::{FailingRule, own_labels};
 use super::group::Group;
 use super::health::Health;
 use super::ingest::Intake;
-use super::overdue::{Overdue, UnknownAlert};
+use super::overdue::UnknownAlert;
+use super::own::{OwnAlerts, Told};
 use super::remote::Questions;
 use super::standing::{Standing, Surroundings};
 use super::wire::Wiring;
@@ -42,7 +44,9 @@ pub struct Evaluator {
     pub(super) questions: Questions,
     /// The alerts of each rule that cannot be measured.
     pub(super) unknown: BTreeMap<RuleId, Vec<UnknownAlert>>,
-    overdue: Overdue,
+    /// The rules that fail.
+    pub(super) failing: BTreeMap<RuleId, FailingRule>,
+    own: OwnAlerts,
     /// Instances from before a restart whose rule is gone: they resolve at the first tick.
     pub(super) orphans: Vec<InstanceRow>,
     trimmed_at: Option<Timestamp>,
@@ -67,7 +71,8 @@ impl Evaluator {
             context: AnnotateContext::default(),
             questions: Questions::default(),
             unknown: BTreeMap::new(),
-            overdue: Overdue::new(),
+            failing: BTreeMap::new(),
+            own: OwnAlerts::new(),
             orphans: Vec::new(),
             trimmed_at: None,
             ticked_at: None,
@@ -132,7 +137,7 @@ impl Evaluator {
     pub(super) fn restore(&mut self, rows: Vec<InstanceRow>) {
         let mut restored = HashSet::new();
         for row in rows {
-            let Some(row) = self.overdue.restore(row) else { continue };
+            let Some(row) = self.own.restore(row) else { continue };
             match self.places.get(&row.rule) {
                 Some(place) => {
                     restored.insert(*place);
@@ -172,10 +177,11 @@ impl Evaluator {
         for row in std::mem::take(&mut self.orphans) {
             transitions.changes.push(ending(row, now));
         }
-        let Self { store, groups, intakes, context, healths, unknown, questions, .. } = self;
+        let Self { store, groups, intakes, context, healths, unknown, failing, questions, .. } = self;
         let targets: Vec<&ScrapeTarget> = intakes.values().map(Intake::target).collect();
         let (is_strict, elapsed) = (self.is_strict, self.elapsed);
-        let mut around = Surroundings { store, targets: &targets, context, healths, unknown, is_strict, elapsed };
+        let mut around =
+            Surroundings { store, targets: &targets, context, healths, unknown, failing, is_strict, elapsed };
         for index in &self.order {
             let group = &mut groups[*index];
             let Some(at) = group.due(now) else { continue };
@@ -205,9 +211,22 @@ impl Evaluator {
         transitions
     }
 
-    /// Adds what depends on all rules: the alerts that cannot be measured, and our own that tells of them.
+    /// Adds what depends on all rules: the alerts that cannot be measured, and our own that tell of them and of rules that
+    /// fail.
     pub(super) fn finish(&mut self, transitions: &mut Transitions) {
-        transitions.changes.extend(self.overdue.apply(&self.unknown, &self.context, transitions.at));
+        let Self { store, groups, unknown, failing, own, context, intakes, healths, .. } = self;
+        let targets: Vec<&ScrapeTarget> = intakes.values().map(Intake::target).collect();
+        let scene = Scene { store, targets: &targets, healths, at: transitions.at, read: transitions.at };
+        let is_pending = |labels: &Labels| {
+            let rules = groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (rule, &group.spec)));
+            let mut same = rules.filter(|(rule, group)| own_labels(&rule.rule, group) == *labels);
+            same.any(|(rule, _)| {
+                let is_seen = rule.evaluated_at.is_some() && rule.sight.awaited(scene).is_none();
+                !is_seen || failing.contains_key(rule.rule.id())
+            })
+        };
+        let told = Told { unknown, failing };
+        transitions.changes.extend(own.apply(told, is_pending, context, transitions.at));
         let firing = self.unknown.values().flatten().filter(|alert| alert.fires);
         transitions.unknown = firing.map(|alert| alert.labels.clone()).collect();
     }
@@ -251,19 +270,19 @@ impl Evaluator {
             let alert = ending(row.clone(), Timestamp::default()).alert?;
             Some(Alert { status: AlertStatus::Firing, ..alert })
         });
-        own.chain(self.overdue.firing(&self.context)).chain(orphans).collect()
+        own.chain(self.own.firing(&self.context)).chain(orphans).collect()
     }
 
     /// How many alerts fire.
     pub fn firing_count(&self) -> usize {
         let rules = self.groups.iter().flat_map(|group| &group.rules);
         let fires = |rule: &Standing| rule.instances.iter().filter(|it| it.state.fired_at().is_some()).count();
-        rules.map(fires).sum::<usize>() + self.overdue.firing(&self.context).len()
+        rules.map(fires).sum::<usize>() + self.own.firing_count()
     }
 
     /// All groups, with their rules and their instances, in the order of their files.
     pub fn rules(&self) -> Vec<GroupView> {
-        let own = self.overdue.view(self.interval, self.ticked_at);
+        let own = self.own.view(self.interval, self.ticked_at);
         self.groups.iter().map(Group::view).chain(own).collect()
     }
 
@@ -301,6 +320,11 @@ impl Evaluator {
     /// How many series are stored.
     pub fn series_count(&self) -> usize {
         self.store.series_count()
+    }
+
+    /// What is stored, series by series.
+    pub fn inventory(&self) -> Inventory {
+        self.store.inventory()
     }
 }
 

@@ -17,6 +17,8 @@ mod ingest;
 mod measure;
 mod outage;
 mod overdue;
+mod failing;
+mod own;
 mod remote;
 mod wire;
 
@@ -26,6 +28,7 @@ mod reload;
 mod queries;
 
 pub use exposed::IntakeOptions;
+pub use failing::RULE_FAILING;
 pub use join::Evaluator;
 pub use measure::{Answer, Measure, Reading};
 pub use overdue::ALERT_UNKNOWN;

@@ -56,6 +56,7 @@ impl Evaluator {
         old.groups.values().filter_map(|group| group.round.as_ref()).for_each(|round| self.questions.abandon(round));
         for mut gone in old.rules.into_values().chain(old.mismatched) {
             self.unknown.remove(gone.rule.id());
+            self.failing.remove(gone.rule.id());
             gone.end_outputs(&mut self.store, now);
             transitions.changes.extend(gone.instances.rows().into_iter().map(|row| ending(row, now)));
         }
@@ -160,6 +161,7 @@ impl Standing {
         }
         self.health = before.health;
         self.instances = before.instances;
+        self.read_at = before.read_at;
         self.outputs = before.outputs;
         None
     }

@@ -86,7 +86,8 @@ impl Questions {
             for rule in waiting {
                 let error = RuleError::Unanswered(group.spec.source.clone());
                 let standing = &mut group.rules[rule];
-                standing.take(Err(error), &group.spec, around, round.at, &mut transitions.changes, &mut round.report);
+                let it = standing.evaluation(&group.spec, round.at);
+                standing.take(Err(error), it, around, &mut transitions.changes, &mut round.report);
             }
             group.evaluated_at = Some(round.at);
             transitions.groups.push(round.report);
@@ -101,12 +102,13 @@ impl Questions {
                         id,
                         source: group.spec.source.clone(),
                         query: alert.source.clone(),
-                        at: at - group.spec.query_offset,
+                        at: standing.evaluation(&group.spec, at).read,
                     });
                 }
                 Rule::Record(_) => {
                     let error = RuleError::RecordsRemote(group.spec.source.clone());
-                    standing.take(Err(error), &group.spec, around, at, &mut transitions.changes, &mut round.report);
+                    let it = standing.evaluation(&group.spec, at);
+                    standing.take(Err(error), it, around, &mut transitions.changes, &mut round.report);
                 }
             }
         }
@@ -260,15 +262,17 @@ impl Evaluator {
         mut answer: Result<Answered, String>,
         transitions: &mut Transitions,
     ) {
-        let Self { store, groups, places, intakes, context, healths, unknown, questions, .. } = self;
+        let Self { store, groups, places, intakes, context, healths, unknown, failing, questions, .. } = self;
         let Some(group) = places.get(rule).and_then(|(group, _)| groups.get_mut(*group)) else { return };
         let Some(mut round) = group.round.take() else { return };
         if let Some(index) = round.waiting.remove(&id) {
             let targets: Vec<&ScrapeTarget> = intakes.values().map(Intake::target).collect();
             let (is_strict, elapsed) = (self.is_strict, self.elapsed);
-            let mut around = Surroundings { store, targets: &targets, context, healths, unknown, is_strict, elapsed };
+            let mut around =
+                Surroundings { store, targets: &targets, context, healths, unknown, failing, is_strict, elapsed };
             let standing = &mut group.rules[index];
             let spec = &group.spec;
+            let it = standing.evaluation(spec, round.at);
             let mut step = Some(Step::Down);
             let (result, go) = match part {
                 Part::Result => {
@@ -309,12 +313,12 @@ impl Evaluator {
                 for (query, asker) in asked {
                     let id = questions.open(asker);
                     round.waiting.insert(id, index);
-                    let (source, at) = (spec.source.clone(), round.at - spec.query_offset);
+                    let (source, at) = (spec.source.clone(), it.read);
                     transitions.questions.push(Question { id, source, query, at });
                 }
                 return group.wait(round, transitions);
             }
-            standing.take(result, spec, &mut around, round.at, &mut transitions.changes, &mut round.report);
+            standing.take(result, it, &mut around, &mut transitions.changes, &mut round.report);
         }
         group.wait(round, transitions);
     }

@@ -15,9 +15,10 @@ use crate::store::{Append, Origin, Store};
 use crate::template::{Answers, KnownAnswers, QueryHost};
 
 use super::blind::{Scene, Sight, Trouble};
+use super::failing::FailingRule;
 use super::health::Health;
 use super::overdue::UnknownAlert;
-use super::queries::{self, StoreQueries};
+use super::queries::{StoreQueries, Texts};
 use super::{GroupReport, InstanceChange, RuleHealth, RuleKind, RuleView, ScrapeTarget};
 
 /// What is said of a rule that reads more rules than are seen through.
@@ -41,7 +42,22 @@ pub(super) struct Standing {
     /// What a remote source answered to the queries of its texts, in this evaluation.
     pub(super) answers: KnownAnswers,
     pub(super) evaluated_at: Option<Timestamp>,
+    /// The newest moment that it has read.
+    pub(super) read_at: Option<Timestamp>,
     pub(super) took: Duration,
+    /// The queries of its texts.
+    texts: Texts,
+}
+
+/// One evaluation of a rule.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evaluation<'a> {
+    pub(super) group: &'a RuleGroup,
+    pub(super) at: Timestamp,
+    /// The moment that it reads, and for which it writes.
+    pub(super) read: Timestamp,
+    /// Whether it has read that moment before.
+    is_again: bool,
 }
 
 /// What rules see and write to.
@@ -52,14 +68,16 @@ pub(super) struct Surroundings<'a> {
     pub(super) healths: &'a mut [Health],
     /// The alerts of each rule that cannot be measured.
     pub(super) unknown: &'a mut BTreeMap<RuleId, Vec<UnknownAlert>>,
+    /// The rules that fail.
+    pub(super) failing: &'a mut BTreeMap<RuleId, FailingRule>,
     pub(super) is_strict: bool,
     pub(super) elapsed: fn() -> Duration,
 }
 
 impl Surroundings<'_> {
-    /// What an evaluation at `at` sees that reads the moment `read`.
-    pub(super) fn scene(&self, at: Timestamp, read: Timestamp) -> Scene<'_> {
-        Scene { store: self.store, targets: self.targets, healths: self.healths, at, read }
+    /// What an evaluation sees.
+    pub(super) fn scene(&self, it: Evaluation<'_>) -> Scene<'_> {
+        Scene { store: self.store, targets: self.targets, healths: self.healths, at: it.at, read: it.read }
     }
 }
 
@@ -67,9 +85,10 @@ impl Standing {
     /// A rule that was never evaluated. Its selectors are registered when the store is to answer them.
     pub(super) fn new(rule: Rule, number: usize, is_embedded: bool, query_offset: Duration, store: &mut Store) -> Self {
         let sight = if is_embedded { Sight::new(store, rule.expr(), query_offset) } else { Sight::default() };
-        if let (true, Rule::Alert(alert)) = (is_embedded, &rule) {
-            queries::keep(store, alert, query_offset);
-        }
+        let texts = match &rule {
+            Rule::Alert(alert) if is_embedded => Texts::keep(store, alert, query_offset),
+            Rule::Alert(_) | Rule::Record(_) => Texts::default(),
+        };
         let timing = match &rule {
             Rule::Alert(alert) => alert.timing(),
             Rule::Record(_) => Timing { hold: Duration::ZERO, keep_firing_for: Duration::ZERO },
@@ -85,8 +104,18 @@ impl Standing {
             warnings: Vec::new(),
             answers: KnownAnswers::new(),
             evaluated_at: None,
+            read_at: None,
             took: Duration::ZERO,
+            texts,
         }
+    }
+
+    /// The evaluation at `at`. The moment that is read never goes back: where `query_offset` was raised, what was read last
+    /// is read again until the new offset has caught up with it.
+    pub(super) fn evaluation<'a>(&self, group: &'a RuleGroup, at: Timestamp) -> Evaluation<'a> {
+        let behind = at - group.query_offset;
+        let read = self.read_at.map_or(behind, |last| last.max(behind));
+        Evaluation { group, at, read, is_again: self.read_at == Some(read) }
     }
 
     /// Where its expression and alerts can be looked at.
@@ -98,28 +127,25 @@ impl Standing {
     pub(super) fn take(
         &mut self,
         result: Result<Value, RuleError>,
-        group: &RuleGroup,
+        it: Evaluation<'_>,
         around: &mut Surroundings<'_>,
-        at: Timestamp,
         changes: &mut Vec<InstanceChange>,
         report: &mut GroupReport,
     ) {
-        let stamp = at - group.query_offset;
         let rule = self.rule.clone();
         let mut is_whole = true;
         let error = match &*rule {
             Rule::Alert(rule) => {
-                let mut troubles = HashMap::new();
-                let error = self.take_alerts(rule, result, group, around, at, changes, &mut troubles);
+                let (error, troubles) = self.take_alerts(rule, result, it, around, changes);
                 if error.is_none() || !around.is_strict {
-                    let (written, is_stored) = self.write_alerts(around.store, stamp);
+                    let (written, is_stored) = self.write_alerts(around.store, it);
                     report.samples += written;
                     is_whole = is_stored;
                 }
-                self.note_unknown(group, around, error.as_ref(), &troubles);
+                self.note_unknown(it.group, around, error.as_ref(), &troubles);
                 error
             }
-            Rule::Record(rule) => match self.take_record(rule, result, group, around.store, stamp) {
+            Rule::Record(rule) => match self.take_record(rule, result, it, around.store) {
                 Ok(written) => {
                     report.samples += written;
                     None
@@ -128,9 +154,10 @@ impl Standing {
             },
         };
         if let Some(health) = around.healths.get_mut(self.number) {
-            health.note(stamp, error.is_some() || !is_whole);
+            health.note(it.read, error.is_some() || !is_whole, it.group.interval);
         }
-        self.evaluated_at = Some(at);
+        (self.evaluated_at, self.read_at) = (Some(it.at), Some(it.read));
+        self.note_failing(it, around, error.as_ref());
         let error = error.map(|error| error.to_string());
         let had_failed = std::mem::replace(&mut self.error, error).is_some();
         match &self.error {
@@ -149,20 +176,19 @@ impl Standing {
         &mut self,
         rule: &AlertRule,
         result: Result<Value, RuleError>,
-        group: &RuleGroup,
+        it: Evaluation<'_>,
         around: &Surroundings<'_>,
-        at: Timestamp,
         changes: &mut Vec<InstanceChange>,
-        troubles: &mut HashMap<Labels, Trouble>,
-    ) -> Option<RuleError> {
+    ) -> (Option<RuleError>, HashMap<Labels, Trouble>) {
+        let Evaluation { group, at, .. } = it;
         let link = self.link(around.context);
         let sight = &self.sight;
-        let scene = around.scene(at, at - group.query_offset);
+        let scene = around.scene(it);
         // Most evaluations miss nothing, and then nobody asks; in an outage thousands may ask.
         let blindness = OnceCell::new();
         let trouble =
             |instance: &Instance| blindness.get_or_init(|| sight.blindness(scene, group.on_unknown)).trouble(instance);
-        let troubles = RefCell::new(troubles);
+        let troubles = RefCell::new(HashMap::new());
         let is_unknown = |instance: &Instance| {
             if troubles.borrow().contains_key(&instance.labels) {
                 return true;
@@ -172,7 +198,7 @@ impl Standing {
             troubles.borrow_mut().extend(found.map(|found| (instance.labels.clone(), found)));
             is_unknown
         };
-        let embedded = StoreQueries { store: around.store, at: at - group.query_offset, rule };
+        let embedded = StoreQueries::new(around.store, it.read, &self.texts);
         let remote = Answers::new(&self.answers);
         let queries: &dyn QueryHost = if group.source.is_embedded() { &embedded } else { &remote };
         let mut result = result.and_then(|value| annotate(rule, value, around.context, at, queries));
@@ -192,12 +218,12 @@ impl Standing {
             (result, _) => self.instances.apply(result, is_unknown, &link, at),
         };
         changes.extend(made.into_iter().map(|change| changed(&rule.id, change, &values)));
-        error
+        (error, troubles.into_inner())
     }
 
     /// Writes the series that tell of the alerts, if anyone wants them, and ends those of alerts that are no more or have
     /// another state. What cannot be measured is still what it was. Returns how many there are, and whether all were stored.
-    fn write_alerts(&mut self, store: &mut Store, stamp: Timestamp) -> (usize, bool) {
+    fn write_alerts(&mut self, store: &mut Store, it: Evaluation<'_>) -> (usize, bool) {
         if self.instances.iter().len() == 0 && self.outputs.is_empty() {
             return (0, true);
         }
@@ -206,7 +232,7 @@ impl Standing {
         let count = series.len();
         // That there is no room for it must not keep an alert from being told: the rule does not fail, only for those that
         // read its series.
-        let is_stored = self.write(series, store, stamp).is_ok();
+        let is_stored = self.write(series, store, it).is_ok();
         (count, is_stored)
     }
 
@@ -214,45 +240,58 @@ impl Standing {
         &mut self,
         rule: &RecordRule,
         result: Result<Value, RuleError>,
-        group: &RuleGroup,
+        it: Evaluation<'_>,
         store: &mut Store,
-        stamp: Timestamp,
     ) -> Result<usize, RuleError> {
-        let series = record(rule, result?, group.limit)?;
+        let series = record(rule, result?, it.group.limit)?;
         let count = series.len();
-        self.write(series, store, stamp)?;
+        self.write(series, store, it)?;
         Ok(count)
     }
 
     /// Stores the series that someone wants, and ends those that were written the last time and are not now.
-    fn write(&mut self, series: Vec<(Labels, f64)>, store: &mut Store, stamp: Timestamp) -> Result<(), RuleError> {
+    fn write(&mut self, series: Vec<(Labels, f64)>, store: &mut Store, it: Evaluation<'_>) -> Result<(), RuleError> {
         let refused_before = store.refused_count();
         let mut dropped = 0;
         let mut outputs = BTreeSet::new();
         for (labels, value) in series {
             if let Some(id) = store.series_for(&labels, &Origin::Recorded) {
-                let appended = store.append(id, Sample { at: stamp, value });
+                let appended = store.append(id, Sample { at: it.read, value });
                 let is_same = || store.series(id).last().is_some_and(|last| last.value.to_bits() == value.to_bits());
                 dropped += usize::from(match appended {
                     Append::Stored => false,
-                    Append::Duplicate => !is_same(),
-                    Append::OutOfOrder => true,
+                    Append::Duplicate => !it.is_again && !is_same(),
+                    // When a moment is read again, what ended right behind it has begun again.
+                    Append::OutOfOrder => !it.is_again,
                 });
                 outputs.insert(labels);
             }
         }
         for gone in self.outputs.difference(&outputs) {
-            store.end(gone, stamp);
+            store.end(gone, it.read);
         }
         self.outputs = outputs;
         let refused = usize::try_from(store.refused_count() - refused_before).unwrap_or(usize::MAX);
         if refused + dropped > 0 { Err(RuleError::NotStored { refused, dropped }) } else { Ok(()) }
     }
 
-    /// Ends everything that it wrote.
-    pub(super) fn end_outputs(&mut self, store: &mut Store, at: Timestamp) {
+    /// Ends everything that it wrote, right behind it: whoever writes the same from now on may be behind the present.
+    pub(super) fn end_outputs(&mut self, store: &mut Store, now: Timestamp) {
+        let at = self.read_at.unwrap_or(now);
         for labels in std::mem::take(&mut self.outputs) {
             store.end(&labels, at);
+        }
+    }
+
+    /// Notes whether it fails, and since when.
+    fn note_failing(&self, it: Evaluation<'_>, around: &mut Surroundings<'_>, error: Option<&RuleError>) {
+        match error {
+            // It waits, and says so, but nothing is wrong.
+            None | Some(RuleError::TooEarly(_)) => drop(around.failing.remove(self.rule.id())),
+            Some(error) => {
+                let since = around.failing.get(self.rule.id()).map_or(it.at, FailingRule::since);
+                around.failing.insert(self.rule.id().clone(), FailingRule::new(&self.rule, it.group, since, error));
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::model::{ALERT_NAME, METRIC_NAME, MatchOp, Matcher, Timestamp};
 use crate::promql::{Latest, SelectorUse};
 use crate::rule::{ALERTS, ALERTS_FOR_STATE, Rule};
-use crate::store::metric_names;
+use crate::store::{LOOKBACK, metric_names};
 
 use super::blind::{Branch, Sight};
 use super::group::Group;
@@ -30,6 +30,8 @@ pub(super) struct Hop {
     pub(super) writer: usize,
     /// The newest moment that is read of it.
     pub(super) latest: Latest,
+    /// How long before that moment a sample is still found.
+    found_for: Duration,
     /// How often the rule writes.
     interval: Duration,
     /// How far behind its evaluation it writes.
@@ -40,10 +42,13 @@ impl Hop {
     /// The moment of the newest sample that is found when `moment` is read.
     pub(super) fn stamp(&self, healths: &[Health], moment: Timestamp) -> Timestamp {
         let read = self.latest.of(moment);
-        match healths.get(self.writer).and_then(Health::written_at) {
-            Some(stamp) if stamp <= read => stamp,
-            _ => (read + self.query_offset).floor_to(self.interval) - self.query_offset,
-        }
+        let due = (read + self.query_offset).floor_to(self.interval) - self.query_offset;
+        healths.get(self.writer).map_or(due, |health| health.written_by(read, due))
+    }
+
+    /// Whether the newest sample is older than what is found when `moment` is read.
+    pub(super) fn is_out_of_sight(&self, healths: &[Health], moment: Timestamp) -> bool {
+        self.latest.of(moment).since(self.stamp(healths, moment)) >= self.found_for
     }
 }
 
@@ -266,7 +271,9 @@ impl Way {
     /// moment for which it writes itself: then only the last of them matters.
     fn further(&self, read: &Read, node: &Node) -> Self {
         let (interval, query_offset) = (node.interval, node.query_offset);
-        let mut hop = Hop { writer: read.rule, latest: read.latest, interval, query_offset };
+        let behind = read.latest.of(Timestamp::default()).millis().unsigned_abs();
+        let found_for = LOOKBACK.max(read.window.saturating_sub(Duration::from_millis(behind)));
+        let mut hop = Hop { writer: read.rule, latest: read.latest, found_for, interval, query_offset };
         let mut hops = self.hops.clone();
         let is_together = |last: &mut Hop| {
             hop.latest == Latest::Ago(0) && (last.interval, last.query_offset) == (interval, query_offset)

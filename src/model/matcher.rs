@@ -1,5 +1,7 @@
 //! Matchers: a label name, an operator and a value. PromQL selectors and Alertmanager routes share them.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,6 +54,40 @@ pub enum MatcherError {
     },
 }
 
+/// How many patterns are kept for others to share.
+const PATTERNS_MAX: usize = 10_000;
+
+/// Compiled patterns of a few files that are read together: the same pattern is compiled once, and kept in memory once.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns {
+    compiled: RefCell<BTreeMap<Arc<str>, Regex>>,
+}
+
+impl Patterns {
+    /// The pattern, compiled and anchored at both ends.
+    fn compile(&self, pattern: &Arc<str>) -> Result<Regex, MatcherError> {
+        if let Some(regex) = self.compiled.borrow().get(pattern) {
+            return Ok(regex.clone());
+        }
+        let regex = anchored(pattern)?;
+        let mut compiled = self.compiled.borrow_mut();
+        if compiled.len() < PATTERNS_MAX {
+            compiled.insert(pattern.clone(), regex.clone());
+        }
+        Ok(regex)
+    }
+
+    /// How many different patterns were compiled and are kept.
+    pub fn len(&self) -> usize {
+        self.compiled.borrow().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A condition on one label. A label that is not there has the empty value.
 #[derive(Clone, Debug)]
 pub struct Matcher {
@@ -68,10 +104,20 @@ pub struct Matcher {
 impl Matcher {
     /// A matcher; a regex is compiled, anchored at both ends, and its `.` matches line breaks, as in Prometheus.
     pub fn new(name: impl Into<Arc<str>>, op: MatchOp, value: impl Into<Arc<str>>) -> Result<Self, MatcherError> {
+        Self::sharing(name, op, value, &Patterns::default())
+    }
+
+    /// The same, with what others have compiled.
+    pub fn sharing(
+        name: impl Into<Arc<str>>,
+        op: MatchOp,
+        value: impl Into<Arc<str>>,
+        patterns: &Patterns,
+    ) -> Result<Self, MatcherError> {
         let (name, value) = (name.into(), value.into());
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(anchored(&value)?),
+            MatchOp::Regex | MatchOp::NotRegex => Some(patterns.compile(&value)?),
         };
         Ok(Self { name, op, value, regex })
     }
@@ -261,6 +307,18 @@ mod tests {
         check("gone=~\".*\"", true);
         check("gone!=\"\"", false);
         check("text=~a.b", true);
+    }
+
+    #[test]
+    fn the_same_pattern_is_compiled_once() {
+        let patterns = Patterns::default();
+        let matcher = |op, value| Matcher::sharing("job", op, value, &patterns).unwrap();
+        let shared =
+            [matcher(MatchOp::Regex, "a|b"), matcher(MatchOp::NotRegex, "a|b"), matcher(MatchOp::Equal, "a|b")];
+        assert_eq!(shared.map(|matcher| matcher.matches_value("b")), [true, false, false]);
+        assert_eq!(patterns.len(), 1);
+        matcher(MatchOp::Regex, "a");
+        assert_eq!(patterns.len(), 2);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use id::{
     Slot, SourceName, TargetId,
 };
 pub use labels::{ALERT_NAME, Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
-pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use matcher::{MatchOp, Matcher, MatcherError, Patterns};
 pub use notification::{
     GroupNotification, GroupStatus, NoticeNotification, Notification, NotifyReason, RollbackNote, RollbackNotification,
     RollbackOutcome,

@@ -36,7 +36,7 @@ pub use check::type_of;
 pub use functions::{Function, functions};
 pub use interpret::{Element, EvalError, RangeElement, SAMPLES_MAX, Value, evaluate, evaluate_within};
 pub use length::{Length, LengthKind};
-pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any};
+pub use parser::{DEPTH_MAX, LENGTH_MAX, parse, parse_any, parse_sharing};
 pub use place::{ParseError, Span};
 pub use print::selector_text;
 pub use support::unsupported;

@@ -3,6 +3,8 @@
 //! `or` binds least, then `and` and `unless`, comparisons, `+` and `-`, `*` `/` `%` `atan2`, and `^`, which alone groups to
 //! the right. A sign binds like `*`; ranges and offsets bind most.
 
+use crate::model::Patterns;
+
 use super::ast::{
     AggregateOp, Aggregation, BinaryOp, BinaryOperation, Call, Expr, ExprKind, Fill, Grouping, Matching, MatchingSide,
 };
@@ -20,7 +22,12 @@ pub const DEPTH_MAX: u32 = 200;
 
 /// Reads an expression, checks its types, and refuses what is valid but cannot be evaluated.
 pub fn parse(source: &str) -> Result<Expr, ParseError> {
-    let expr = parse_any(source)?;
+    parse_sharing(source, &Patterns::default())
+}
+
+/// The same, with patterns that other expressions of the file share.
+pub fn parse_sharing(source: &str, patterns: &Patterns) -> Result<Expr, ParseError> {
+    let expr = parse_whole(source, patterns)?;
     match unsupported(&expr) {
         Some(error) => Err(error),
         None => Ok(expr),
@@ -29,11 +36,15 @@ pub fn parse(source: &str) -> Result<Expr, ParseError> {
 
 /// Reads an expression and checks its types, whether or not all of it can be evaluated.
 pub fn parse_any(source: &str) -> Result<Expr, ParseError> {
+    parse_whole(source, &Patterns::default())
+}
+
+fn parse_whole(source: &str, patterns: &Patterns) -> Result<Expr, ParseError> {
     if source.len() > LENGTH_MAX {
         let what = format!("the expression is {} bytes long, more than the {LENGTH_MAX} that are read", source.len());
         return Err(ParseError::new(Span::default(), what));
     }
-    let mut parser = Parser::new(source)?;
+    let mut parser = Parser::new(source, patterns)?;
     let expr = parser.expression(0)?;
     if parser.token.kind != TokenKind::End {
         return Err(parser.expected("the end or an operator"));
@@ -45,6 +56,7 @@ pub fn parse_any(source: &str) -> Result<Expr, ParseError> {
 pub(super) struct Parser<'a> {
     source: &'a str,
     lexer: Lexer<'a>,
+    pub(super) patterns: &'a Patterns,
     /// The next token, not yet taken.
     pub(super) token: Token<'a>,
     /// Where the token taken last ends.
@@ -58,10 +70,10 @@ pub(super) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(source: &'a str) -> Result<Self, ParseError> {
+    fn new(source: &'a str, patterns: &'a Patterns) -> Result<Self, ParseError> {
         let mut lexer = Lexer::new(source);
         let token = lexer.next()?;
-        Ok(Self { source, lexer, token, taken_end: 0, nesting: 0, height: 0, length_parts: 0 })
+        Ok(Self { source, lexer, patterns, token, taken_end: 0, nesting: 0, height: 0, length_parts: 0 })
     }
 
     /// An expression of operators that bind at least as strongly as `weakest`.

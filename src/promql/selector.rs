@@ -12,7 +12,7 @@ impl Parser<'_> {
         let mut span = name.map_or(self.token.span, |(_, span)| span);
         let mut matchers = Vec::new();
         if let Some((name, span)) = name {
-            matchers.push(new_matcher(METRIC_NAME, MatchOp::Equal, name, span)?);
+            matchers.push(self.new_matcher(METRIC_NAME, MatchOp::Equal, name, span)?);
         }
         if name.is_none() || self.at_sign("{") {
             span = span.to(self.braces(&mut matchers)?);
@@ -54,7 +54,7 @@ impl Parser<'_> {
                 return Err(ParseError::new(span, format!("the metric's name is already given: `{first}`")));
             }
             if is_name {
-                let matcher = new_matcher(METRIC_NAME, MatchOp::Equal, &label, span)?;
+                let matcher = self.new_matcher(METRIC_NAME, MatchOp::Equal, &label, span)?;
                 name = Some(matcher.value.clone());
                 matchers.insert(0, matcher);
             } else {
@@ -91,7 +91,7 @@ impl Parser<'_> {
             }
             _ => return Err(self.expected("a quoted text")),
         };
-        let matcher = new_matcher(label, op, value, span)?;
+        let matcher = self.new_matcher(label, op, value, span)?;
         self.advance()?;
         Ok(matcher)
     }
@@ -126,10 +126,10 @@ impl Parser<'_> {
         }
         Ok((labels, self.take_sign(")")?))
     }
-}
 
-fn new_matcher(label: &str, op: MatchOp, value: &str, span: Span) -> Result<Matcher, ParseError> {
-    Matcher::new(label, op, value).map_err(|error| ParseError::new(span, error.to_string()))
+    fn new_matcher(&self, label: &str, op: MatchOp, value: &str, span: Span) -> Result<Matcher, ParseError> {
+        Matcher::sharing(label, op, value, self.patterns).map_err(|error| ParseError::new(span, error.to_string()))
+    }
 }
 
 #[cfg(test)]

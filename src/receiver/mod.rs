@@ -110,10 +110,10 @@ impl Receiver {
     }
 }
 
-/// How to reach what an attempt may have opened although nobody said so, from all that came of it.
-pub fn presumed_handle(kind: IntegrationKind, note: &Notification, reply: &Reply) -> Option<Handle> {
+/// How to reach what an attempt with this key may have opened although nobody said so.
+pub fn presumed_handle(kind: IntegrationKind, note: &Notification, key: Option<&SecretText>) -> Option<Handle> {
     match kind {
-        IntegrationKind::PagerDuty => pagerduty::presumed_handle(note, reply),
+        IntegrationKind::PagerDuty => Some(pagerduty::presumed_handle(note, key?)),
         _ => None,
     }
 }

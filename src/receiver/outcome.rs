@@ -36,8 +36,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The same of a service whose answers are known to be no web pages: one says that somebody on the way answers in its
+    /// place, as a proxy that wants a password does, and that nothing has arrived.
+    pub(super) fn of_service(who: &str, reply: &Reply) -> Self {
+        match (Self::of_http(who, reply), reply.answer()) {
+            (Self::Delivered { .. }, Reply::Http { status, body, .. }) if body.trim_start().starts_with('<') => {
+                let why =
+                    format!("{who} answered {status} with a web page, as somebody on the way would{}", excerpt(body));
+                Self::Retry { after: None, why }
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
     /// What a status says. Success is 2xx. 408, 425, 429, 5xx, no answer at all, and statuses that nobody has defined are
-    /// tried again; redirects, which are never followed, and all other 4xx are not. `who` names the other side.
+    /// tried again; redirects that were not followed, and all other 4xx are not. `who` names the other side.
     pub(super) fn of_http(who: &str, reply: &Reply) -> Self {
         match reply.answer() {
             Reply::Http { status: 200..=299, .. } => Self::Delivered { handle: None },
@@ -101,5 +114,17 @@ mod tests {
         check("bad\n  event ", "pager answered 400: bad event");
         check(&"é".repeat(201), &format!("pager answered 400: {}…", "é".repeat(200)));
         check(&"é".repeat(200), &format!("pager answered 400: {}", "é".repeat(200)));
+    }
+    /// A page that is taken for told because a proxy shows its login is a page that nobody hears of.
+    #[test]
+    fn a_web_page_is_no_arrival() {
+        let answer = |status: u16, body: &str| {
+            let reply = Reply::Http { status, retry_after: None, body: body.to_owned() };
+            Outcome::of_service("pager", &reply)
+        };
+        let why = "pager answered 200 with a web page, as somebody on the way would: <html>Sign in</html>".to_owned();
+        assert_eq!(answer(200, " <html>Sign in</html>"), Outcome::Retry { after: None, why });
+        assert_eq!(answer(202, "{}"), Outcome::Delivered { handle: None });
+        assert_eq!(answer(400, "<html>"), Outcome::Rejected { why: "pager answered 400: <html>".to_owned() });
     }
 }

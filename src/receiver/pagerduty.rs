@@ -86,7 +86,7 @@ impl PagerDuty {
 
     /// What an answer means. PagerDuty repeats the deduplication key when it takes an event.
     pub fn classify(&self, reply: &Reply) -> Outcome {
-        match (Outcome::of_http("PagerDuty", reply), reply.answer()) {
+        match (Outcome::of_service("PagerDuty", reply), reply.answer()) {
             (Outcome::Delivered { .. }, Reply::Http { body, .. }) => {
                 let answer: Value = serde_json::from_str(body).unwrap_or_default();
                 let key = answer.get("dedup_key").and_then(Value::as_str);
@@ -102,10 +102,9 @@ fn handle(dedup_key: String, routing_key: Option<SecretText>) -> Handle {
     Handle::PagerDuty { dedup_key, routing_key }
 }
 
-/// How to reach the incident that a trigger may have opened although nobody said so: `reply` is all that came of it.
-pub(super) fn presumed_handle(note: &Notification, reply: &Reply) -> Option<Handle> {
-    let key = reply.key()?.clone();
-    Some(handle(dedup_key(Told::of(note).group.key.as_str()), Some(key)))
+/// How to reach the incident that a trigger with this key may have opened although nobody said so.
+pub(super) fn presumed_handle(note: &Notification, key: &SecretText) -> Handle {
+    handle(dedup_key(Told::of(note).group.key.as_str()), Some(key.clone()))
 }
 
 /// Alertmanager's: the hash of the group's key, so that both daemons would write to the same alert.

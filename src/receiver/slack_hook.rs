@@ -68,6 +68,6 @@ impl SlackHook {
 
     /// What an answer means. Slack says what it does not like in a word, with a status that fits.
     pub fn classify(&self, reply: &Reply) -> Outcome {
-        Outcome::of_http("Slack's webhook", reply)
+        Outcome::of_service("Slack's webhook", reply)
     }
 }

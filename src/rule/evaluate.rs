@@ -181,7 +181,7 @@ impl RuleInstances {
         let (state, transition) = step(before.map(|it| it.state), Observation::Present, self.timing, now);
         let state = state?;
         let (old_state, old_annotations, refreshed_at) =
-            before.map_or((None, None, now), |it| (Some(it.state), Some(&it.annotations), it.refreshed_at));
+            before.map_or((None, None, now), |it| (Some(it.state), Some(&it.annotations), it.refreshed_at.min(now)));
         let restored = before.is_some_and(|it| it.restored);
         let was_unknown = before.is_some_and(|it| it.unknown_since.is_some());
         let stale =
@@ -206,7 +206,8 @@ impl RuleInstances {
     fn miss(&mut self, labels: &Labels, unknown: bool, link: &str, now: Timestamp) -> Option<Change> {
         let instance = self.instances.get_mut(labels)?;
         if unknown {
-            if instance.unknown_since.is_some() {
+            // One after now is from before a start, when the clock was ahead.
+            if instance.unknown_since.is_some_and(|since| since <= now) {
                 return None;
             }
             instance.unknown_since = Some(now);

@@ -53,6 +53,17 @@ impl InstanceState {
     }
 }
 
+impl InstanceState {
+    /// The same with no wait that begins after `now`: after a start, the clock may be behind what it was. What fires goes on.
+    fn begun_by(self, now: Timestamp) -> Self {
+        match self {
+            Self::Pending { since } => Self::Pending { since: since.min(now) },
+            Self::Lingering { since, fired_at, gone } => Self::Lingering { since, fired_at, gone: gone.min(now) },
+            Self::Firing { .. } => self,
+        }
+    }
+}
+
 /// What an evaluation saw of an instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Observation {
@@ -97,8 +108,9 @@ pub fn step(
     now: Timestamp,
 ) -> (Option<InstanceState>, Option<Transition>) {
     use InstanceState::{Firing, Lingering, Pending};
-    match (state, seen) {
-        (state, Observation::Unknown) => (state, None),
+    let begun = state.map(|state| state.begun_by(now));
+    match (begun, seen) {
+        (_, Observation::Unknown) => (state, None),
         (None, Observation::Absent) => (None, None),
         (None, Observation::Present) if timing.hold.is_zero() => {
             (Some(Firing { since: now, fired_at: now }), Some(Transition::Fired))
@@ -110,7 +122,7 @@ pub fn step(
         (Some(Pending { since }), Observation::Present) => (Some(Pending { since }), None),
         (Some(Pending { .. }), Observation::Absent) => (None, Some(Transition::Dropped)),
         (Some(Firing { since, .. } | Lingering { since, .. }), Observation::Present)
-            if now.since(since) < timing.hold =>
+            if since <= now && now.since(since) < timing.hold =>
         {
             (Some(Pending { since }), Some(Transition::Resolved))
         }

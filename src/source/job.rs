@@ -347,6 +347,10 @@ impl ScrapeJob {
     }
 }
 
+/// What to do with what is not an address yet.
+const FILL_IN: &str =
+    "this seems to be for something else to fill in: write `host:port`, or check the file that comes of it";
+
 /// Why a text is not a host with or without a port and nothing else, and a hint.
 pub fn address_trouble(address: &str) -> Option<(String, Option<String>)> {
     let (what, hint) = if address.is_empty() {
@@ -355,7 +359,9 @@ pub fn address_trouble(address: &str) -> Option<(String, Option<String>)> {
         let hint = format!("write `host:port`, and set `scheme: {scheme}` for the job");
         (format!("`{address}` is a URL, not an address"), Some(hint))
     } else if address.contains("${") {
-        ("`${NAME}` can be used in secrets only".to_owned(), None)
+        ("`${NAME}` can be used in secrets only".to_owned(), Some(FILL_IN.to_owned()))
+    } else if address.contains(['{', '<']) || address.contains("%%") {
+        (format!("`{address}` is not an address"), Some(FILL_IN.to_owned()))
     } else if let Some((host, tail)) = address.split_once('/') {
         let hint = format!("write `{host}`, and set `metrics_path: /{tail}` for the job");
         (format!("`{address}` has a path"), Some(hint))

@@ -30,6 +30,12 @@ pub enum StateError {
         /// Why it cannot.
         source: io::Error,
     },
+    /// There is no room for what is to be written.
+    #[error("the state file `{}` cannot be written, since the disk is full: make room, or choose another --data-dir", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite says no.
     #[error("the state file `{}`", path.display())]
     Sqlite {

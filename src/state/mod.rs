@@ -1,6 +1,7 @@
 //! Memory across restarts: rows behind `commit` and `load`, with no idea of what they mean.
 
 mod error;
+mod log;
 mod migrate;
 mod sqlite;
 

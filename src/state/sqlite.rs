@@ -17,6 +17,7 @@ use crate::engine::{EngineRows, Note, Record};
 use crate::rule::InstanceRow;
 
 use super::StateError;
+use super::log;
 use super::migrate::{LAYOUT, Mark, climb, migrate, sync_directory};
 
 /// The names in the data directory.
@@ -25,6 +26,17 @@ const LOCK: &str = "atalaya.lock";
 /// How many entries of the audit are kept, and after how many new ones the oldest are dropped.
 const AUDIT_ROWS_MAX: i64 = 100_000;
 const AUDIT_TRIM_EVERY: u32 = 1000;
+
+/// Every table with its columns; all layouts so far have the same.
+const TABLES: [(&str, &str); 7] = [
+    ("instance", "rule, labels, body"),
+    ("notification_group", "key, body"),
+    ("group_member", "group_key, fingerprint, body"),
+    ("lane", "subject, integration, body"),
+    ("delivery", "id, body"),
+    ("episode", "key, body"),
+    ("audit", "id, at, sentence, body"),
+];
 
 /// Everything that was kept.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,13 +64,19 @@ impl SqliteState {
     pub fn open(directory: &Path) -> Result<Self, StateError> {
         let in_directory = |source| StateError::Directory { path: directory.to_owned(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(in_directory)?;
-        let lock = private(&directory.join(LOCK)).map_err(in_directory)?;
+        let lock = lock_file(&directory.join(LOCK)).map_err(in_directory)?;
         lock.try_lock().map_err(|_| StateError::InUse { path: directory.to_owned() })?;
         let path = directory.join(FILE);
         let in_file = |source| StateError::File { path: path.clone(), source };
-        match fs::metadata(&path) {
-            Ok(found) if found.is_file() => {}
-            Ok(_) => return Err(in_file(io::Error::other("something else has its name"))),
+        // A link that leads nowhere is there, too, and is not ours to replace.
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() && fs::metadata(&path).is_err() => {
+                return Err(in_file(io::Error::other("it is a link that leads nowhere")));
+            }
+            Ok(_) if !fs::metadata(&path).map_err(in_file)?.is_file() => {
+                return Err(in_file(io::Error::other("something else has its name")));
+            }
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(directory, &path)?,
             Err(error) => return Err(in_file(error)),
         }
@@ -68,6 +86,11 @@ impl SqliteState {
             return Err(StateError::Damaged { path, what: "it is empty".to_owned() });
         }
         drop(file);
+        let log = log_of(&path);
+        if let Some(trouble) = log::trouble(&log).map_err(|source| StateError::File { path: log.clone(), source })? {
+            let what = format!("its log `{}` cannot be used: {trouble}", log.display());
+            return Err(StateError::Damaged { path, what });
+        }
         let sqlite = |source| from_sqlite(&path, source);
         let mut connection = connect(&path).map_err(sqlite)?;
         let mark = Mark::of(&connection).map_err(sqlite)?;
@@ -75,6 +98,7 @@ impl SqliteState {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
         check(&connection, &path)?;
+        has_tables(&connection, &path)?;
         if mark.layout < LAYOUT {
             let copy = migrate(&mut connection, &path, mark.layout)?;
             tracing::info!(
@@ -148,7 +172,16 @@ impl SqliteState {
         let sqlite = |source| from_sqlite(&self.path, source);
         let mut statement = self.connection.prepare(&format!("SELECT body FROM {table}")).map_err(sqlite)?;
         let bodies = statement.query_map([], |row| row.get::<_, String>(0)).map_err(sqlite)?;
-        bodies.map(|body| self.parse(table, &body.map_err(sqlite)?)).collect()
+        // A row that is no text was not written by us.
+        let bodies = bodies.map(|body| {
+            body.map_err(|error| match sqlite(error) {
+                StateError::Sqlite { path, source } => {
+                    StateError::Damaged { path, what: format!("a row of table `{table}`: {source}") }
+                }
+                error => error,
+            })
+        });
+        bodies.map(|body| self.parse(table, &body?)).collect()
     }
 
     fn parse<T: DeserializeOwned>(&self, table: &str, body: &str) -> Result<T, StateError> {
@@ -164,14 +197,29 @@ fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }
 
+/// The file that is locked. A pipe of its name would be waited for.
+fn lock_file(path: &Path) -> io::Result<File> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::Error::other(format!("`{}` is not a file", path.display()))),
+        _ => private(path),
+    }
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+/// Where SQLite keeps what was committed and is not yet in the file; through links, as SQLite goes.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
+    log.push("-wal");
+    log.into()
 }
 
 /// Makes a new file: complete and on disk before it has its name, so that an empty one is always a damaged one.
 fn create(directory: &Path, path: &Path) -> Result<(), StateError> {
     // Without its file, the log of one proves that there was one.
-    let log = directory.join(format!("{FILE}-wal"));
+    let log = log_of(path);
     if log.exists() {
         let what = format!("it is gone, but not its log `{}`", log.display());
         return Err(StateError::Damaged { path: path.to_owned(), what });
@@ -184,11 +232,18 @@ fn create(directory: &Path, path: &Path) -> Result<(), StateError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(in_directory(error)),
         _ => private(&unfinished).map_err(in_directory)?,
     };
-    let mut connection = connect(&unfinished).map_err(sqlite)?;
-    climb(&mut connection, 0).map_err(sqlite)?;
-    connection.close().map_err(|(_, source)| sqlite(source))?;
-    File::open(&unfinished).and_then(|file| file.sync_all()).map_err(in_directory)?;
-    fs::rename(&unfinished, path).map_err(in_directory)?;
+    let made = (|| {
+        let mut connection = connect(&unfinished).map_err(sqlite)?;
+        climb(&mut connection, 0).map_err(sqlite)?;
+        connection.close().map_err(|(_, source)| sqlite(source))?;
+        File::open(&unfinished).and_then(|file| file.sync_all()).map_err(in_directory)?;
+        fs::rename(&unfinished, path).map_err(in_directory)
+    })();
+    if made.is_err() {
+        // As it was before; what cannot be removed now is removed by the next start.
+        let _ = fs::remove_file(&unfinished);
+    }
+    made?;
     sync_directory(path).map_err(in_directory)
 }
 
@@ -197,14 +252,38 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StateError> {
     let verdict: String = connection
         .pragma_query_value(None, "quick_check", |row| row.get(0))
         .map_err(|source| from_sqlite(path, source))?;
-    if verdict == "ok" { Ok(()) } else { Err(StateError::Damaged { path: path.to_owned(), what: verdict }) }
+    let mut lines = verdict.lines().filter(|line| !line.starts_with("***"));
+    match lines.next() {
+        None | Some("ok") => Ok(()),
+        Some(first) => {
+            let more = match lines.count() {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            Err(StateError::Damaged { path: path.to_owned(), what: format!("{first}{more}") })
+        }
+    }
+}
+
+/// Whether everything is there that is read and written later.
+fn has_tables(connection: &Connection, path: &Path) -> Result<(), StateError> {
+    for (table, columns) in TABLES {
+        connection.prepare(&format!("SELECT {columns} FROM {table}")).map_err(|error| {
+            match from_sqlite(path, error) {
+                StateError::Sqlite { path, source } => StateError::Damaged { path, what: source.to_string() },
+                error => error,
+            }
+        })?;
+    }
+    Ok(())
 }
 
 /// SQLite's own words for a damaged file become ours.
 pub(super) fn from_sqlite(path: &Path, source: rusqlite::Error) -> StateError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
     match source.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => StateError::Damaged { path: path.to_owned(), what: source.to_string() },
+        Some(DiskFull) => StateError::Full { path: path.to_owned() },
         _ => StateError::Sqlite { path: path.to_owned(), source },
     }
 }

@@ -8,6 +8,7 @@
 //! When the rules change, [`Store::renew`] forgets who wants what, everyone who still wants something registers it
 //! again, and [`Store::sweep`] drops the rest. A selector that is new then knows since when its samples are kept.
 
+mod inventory;
 mod limits;
 mod outages;
 mod lineage;
@@ -19,6 +20,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+pub use inventory::Inventory;
 pub use limits::Limits;
 pub use lineage::{Origin, TargetHistory};
 pub use outages::Outages;

@@ -33,8 +33,14 @@ impl Outages {
 
     /// Whether a moment lies in one.
     pub fn covers(&self, at: Timestamp) -> bool {
+        self.begin_of(at).is_some()
+    }
+
+    /// When the one began in which a moment lies.
+    pub fn begin_of(&self, at: Timestamp) -> Option<Timestamp> {
         let after = self.spans.partition_point(|(from, _)| *from <= at);
-        after.checked_sub(1).is_some_and(|index| at < self.spans[index].1)
+        let (from, until) = self.spans[after.checked_sub(1)?];
+        (at < until).then_some(from)
     }
 
     /// Whether one reaches beyond `at`.

@@ -68,6 +68,11 @@ impl Series {
         self.samples.back().copied()
     }
 
+    /// The moments of the oldest and of the newest sample, if there is any.
+    pub(super) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        Some((self.samples.front()?.at, self.samples.back()?.at))
+    }
+
     /// How many samples are not after `at`. Most questions are about now, where that is all of them.
     fn end(&self, at: Timestamp) -> usize {
         match self.samples.back() {

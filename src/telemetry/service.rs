@@ -60,6 +60,8 @@ pub struct ServiceTelemetry {
     pub reload_successful: Gauge,
     /// When the configuration in use was loaded.
     pub reloaded_at: Gauge<f64, AtomicU64>,
+    /// Secrets and certificates of the configuration in use that cannot be used.
+    pub secrets_missing: Gauge,
     /// Targets, by health.
     pub targets: Family<HealthLabel, Gauge>,
     /// Rules that are evaluated.
@@ -101,6 +103,7 @@ impl ServiceTelemetry {
             reloads: Family::default(),
             reload_successful: Gauge::default(),
             reloaded_at: Gauge::default(),
+            secrets_missing: Gauge::default(),
             targets: Family::default(),
             rules: Gauge::default(),
             group_seconds: Durations.new_metric(),
@@ -141,6 +144,11 @@ impl ServiceTelemetry {
             "When the configuration in use was loaded",
             Unit::Seconds,
             self.reloaded_at.clone(),
+        );
+        registry.register(
+            "secrets_missing",
+            "Secrets and certificates of the configuration in use that cannot be used",
+            self.secrets_missing.clone(),
         );
     }
 

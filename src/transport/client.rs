@@ -34,6 +34,8 @@ struct Inner {
     staying: HttpClient,
     /// The same, but for redirects.
     following: reqwest::Client,
+    /// The same, but only for redirects that keep a call what it is.
+    posting: reqwest::Client,
     named: BTreeMap<ClientName, Named>,
 }
 
@@ -64,6 +66,16 @@ struct Slot {
 struct Built {
     staying: reqwest::Client,
     following: reqwest::Client,
+    posting: reqwest::Client,
+}
+
+/// Which redirects are followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Follow {
+    None,
+    All,
+    /// 307 and 308: after any other a POST becomes a GET, which says nothing and may be answered all the same.
+    Same,
 }
 
 /// Why a call cannot be made as the settings want it.
@@ -135,9 +147,12 @@ impl HttpClients {
         secrets: Secrets,
     ) -> Result<Self, HttpClientError> {
         let roots = shared.roots().clone();
-        let following = http::build(http::tls_config(&roots)?, |builder| builder.no_proxy().redirect(policy(false)))?;
+        let client = |follow| {
+            http::build(http::tls_config(&roots)?, |builder| builder.no_proxy().redirect(policy(follow, false)))
+        };
+        let (following, posting) = (client(Follow::All)?, client(Follow::Same)?);
         let named = options.into_iter().map(|(name, options)| (name, Named::new(options))).collect();
-        Ok(Self(Arc::new(Inner { secrets, roots, staying: shared, following, named })))
+        Ok(Self(Arc::new(Inner { secrets, roots, staying: shared, following, posting, named })))
     }
 
     /// The secrets that clients look up.
@@ -154,8 +169,16 @@ impl HttpClients {
     /// calls without any settings.
     pub async fn get(&self, name: Option<&ClientName>) -> Result<Caller, ClientError> {
         match name {
-            Some(name) => self.caller(name, true).await,
+            Some(name) => self.caller(name, Follow::All).await,
             None => Ok(Caller::plain(self.0.following.clone())),
+        }
+    }
+
+    /// The same for a call whose body must arrive: only redirects are followed that leave it what it is.
+    pub async fn get_posting(&self, name: Option<&ClientName>) -> Result<Caller, ClientError> {
+        match name {
+            Some(name) => self.caller(name, Follow::Same).await,
+            None => Ok(Caller::plain(self.0.posting.clone())),
         }
     }
 
@@ -163,7 +186,7 @@ impl HttpClients {
     /// secret or signed.
     pub async fn get_staying(&self, name: Option<&ClientName>) -> Result<Caller, ClientError> {
         match name {
-            Some(name) => self.caller(name, false).await,
+            Some(name) => self.caller(name, Follow::None).await,
             None => Ok(Caller::plain(self.0.staying.client().clone())),
         }
     }
@@ -192,11 +215,16 @@ impl HttpClients {
         troubles
     }
 
-    async fn caller(&self, name: &ClientName, may_follow: bool) -> Result<Caller, ClientError> {
+    async fn caller(&self, name: &ClientName, follow: Follow) -> Result<Caller, ClientError> {
         let named = self.0.named.get(name).ok_or_else(|| ClientError::Unknown(name.clone()))?;
         let options = &named.options;
         let built = named.connection.lock_slot().refresh(&self.0, name, options.keeps_origin(), &options.connection)?;
-        let client = if may_follow && options.follow_redirects { built.following } else { built.staying };
+        let client = match follow {
+            _ if !options.follow_redirects => built.staying,
+            Follow::None => built.staying,
+            Follow::All => built.following,
+            Follow::Same => built.posting,
+        };
         let mut caller = Caller::plain(client);
         for (header, values) in &options.headers {
             let key = header_name(header)?;
@@ -309,21 +337,30 @@ impl Slot {
 
 fn build(inner: &Inner, options: &ConnectionOptions, keeps_origin: bool) -> Result<Built, ClientError> {
     if options.is_plain() && !keeps_origin {
-        return Ok(Built { staying: inner.staying.client().clone(), following: inner.following.clone() });
+        return Ok(Built {
+            staying: inner.staying.client().clone(),
+            following: inner.following.clone(),
+            posting: inner.posting.clone(),
+        });
     }
     let tls = client_tls::client_config(&options.tls, &inner.roots, &inner.secrets)?;
     let proxies = proxies(&options.proxy, &inner.secrets)?;
-    let client = |policy: Policy| {
+    let client = |follow: Follow| {
         http::build(tls.clone(), |builder| {
-            proxies.iter().fold(builder.no_proxy(), |builder, proxy| builder.proxy(proxy.clone())).redirect(policy)
+            let builder = proxies.iter().fold(builder.no_proxy(), |builder, proxy| builder.proxy(proxy.clone()));
+            builder.redirect(policy(follow, keeps_origin))
         })
     };
-    Ok(Built { staying: client(Policy::none())?, following: client(policy(keeps_origin))? })
+    Ok(Built { staying: client(Follow::None)?, following: client(Follow::All)?, posting: client(Follow::Same)? })
 }
 
 /// How redirects are followed.
-fn policy(keeps_origin: bool) -> Policy {
+fn policy(follow: Follow, keeps_origin: bool) -> Policy {
     Policy::custom(move |attempt| {
+        let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
+        if follow == Follow::None || (follow == Follow::Same && !keeps_method) {
+            return attempt.stop();
+        }
         let is_elsewhere = attempt.previous().first().is_some_and(|from| from.origin() != attempt.url().origin());
         if attempt.previous().len() > REDIRECTS_MAX {
             attempt.error(format!("redirected more than {REDIRECTS_MAX} times"))

@@ -1,18 +1,24 @@
 //! TLS as a client's settings want it: whose certificates are trusted, which one is shown, and what is read again when
 //! its file changes.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion, version};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+    version,
+};
+
+use crate::disk;
 
 use super::client_options::{ClientCertificate, Pem, TlsOptions, TlsVersion};
 use super::secret::{SecretError, Secrets};
@@ -117,24 +123,23 @@ pub(super) fn client_config(
     secrets: &Secrets,
 ) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = match &options.ca {
-        Some(ca) => Arc::new(trusted(ca, secrets)?),
-        None => roots.clone(),
+    let (roots, own) = match &options.ca {
+        Some(ca) => {
+            let own = certificates(ca, secrets)?;
+            (Arc::new(trusted(ca, &own)?), own)
+        }
+        None => (roots.clone(), Vec::new()),
     };
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&versions(options))
         .map_err(TlsError::Tls)?;
-    let wants_verifier = match (&options.server_name, options.insecure_skip_verify) {
-        (_, true) => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
-        (None, false) => builder.with_root_certificates(roots),
-        (Some(name), false) => {
-            let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
-                .build()
-                .map_err(|error| TlsError::Tls(rustls::Error::General(error.to_string())))?;
-            let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::ServerName(name.clone()))?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AsName { name, verifier }))
-        }
+    let verifier = if options.insecure_skip_verify {
+        Arc::new(AnyCertificate(provider)) as Arc<dyn ServerCertVerifier>
+    } else {
+        let name = |name: &String| ServerName::try_from(name.clone()).map_err(|_| TlsError::ServerName(name.clone()));
+        verifier(roots, own, options.server_name.as_ref().map(name).transpose()?).map_err(TlsError::Tls)?
     };
+    let wants_verifier = builder.dangerous().with_custom_certificate_verifier(verifier);
     let Some(ClientCertificate { certificate, key }) = &options.client else {
         return Ok(wants_verifier.with_no_client_auth());
     };
@@ -149,6 +154,20 @@ pub(super) fn client_config(
     })
 }
 
+/// What checks the certificates of servers: those that these roots sign, or that are trusted as they are; for this name, or
+/// for the URL's.
+pub(super) fn verifier(
+    roots: Arc<RootCertStore>,
+    own: Vec<CertificateDer<'static>>,
+    name: Option<ServerName<'static>>,
+) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    Ok(Arc::new(AsWanted { name, own, verifier }))
+}
+
 fn versions(options: &TlsOptions) -> Vec<&'static SupportedProtocolVersion> {
     let all = [(TlsVersion::Tls12, &version::TLS12), (TlsVersion::Tls13, &version::TLS13)];
     let is_wanted = |at: TlsVersion| {
@@ -157,10 +176,10 @@ fn versions(options: &TlsOptions) -> Vec<&'static SupportedProtocolVersion> {
     all.into_iter().filter(|(at, _)| is_wanted(*at)).map(|(_, version)| version).collect()
 }
 
-fn trusted(ca: &Pem, secrets: &Secrets) -> Result<RootCertStore, TlsError> {
+fn trusted(ca: &Pem, own: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca, secrets)? {
-        roots.add(certificate).map_err(|source| TlsError::Certificate { place: place(ca), source })?;
+    for certificate in own {
+        roots.add(certificate.clone()).map_err(|source| TlsError::Certificate { place: place(ca), source })?;
     }
     Ok(roots)
 }
@@ -194,17 +213,9 @@ fn bytes(pem: &Pem, what: &'static str, secrets: &Secrets) -> Result<Vec<u8>, Tl
     match pem {
         Pem::Inline(text) => Ok(text.clone().into_bytes()),
         Pem::Secret(name) => Ok(secrets.resolve(name)?.expose().to_owned().into_bytes()),
-        Pem::File(path) => read(path).map_err(|source| TlsError::Read { what, path: path.clone(), source }),
-    }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(PEM_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= PEM_BYTES_MAX) {
-        Ok(bytes)
-    } else {
-        Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {PEM_BYTES_MAX} bytes")))
+        Pem::File(path) => {
+            disk::read(path, PEM_BYTES_MAX).map_err(|source| TlsError::Read { what, path: path.clone(), source })
+        }
     }
 }
 
@@ -256,23 +267,40 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// Wants the certificate of one name, whatever the URL says, as `server_name` asks.
+/// Wants the certificate of one name, whatever the URL says, as `server_name` asks. A certificate that is trusted by itself
+/// may be the server's own, although it says that it is an authority's: so are those that are made by hand.
 #[derive(Debug)]
-struct AsName {
-    name: ServerName<'static>,
+struct AsWanted {
+    name: Option<ServerName<'static>>,
+    /// The certificates that are trusted by name.
+    own: Vec<CertificateDer<'static>>,
     verifier: Arc<WebPkiServerVerifier>,
 }
 
-impl ServerCertVerifier for AsName {
+impl ServerCertVerifier for AsWanted {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
+        url_name: &ServerName<'_>,
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.verifier.verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now)
+        let name = self.name.as_ref().unwrap_or(url_name);
+        let verdict = self.verifier.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
+        match verdict {
+            // Before it says this, it has looked whether the certificate's time has come and is not over.
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(why)))
+                if format!("{why:?}").contains("CaUsedAsEndEntity") =>
+            {
+                if !self.own.contains(end_entity) {
+                    return Err(CertificateError::UnknownIssuer.into());
+                }
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
     }
 
     fn verify_tls12_signature(

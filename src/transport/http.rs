@@ -7,7 +7,7 @@ use reqwest::header::RETRY_AFTER;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::CertificateResult;
 
-use super::retry_after;
+use super::{client_tls, retry_after};
 use crate::model::{Timestamp, format_duration};
 
 /// How long an unused connection is kept. Shorter than the minute after which common servers close one, so that a page
@@ -145,7 +145,8 @@ impl ExchangeError {
 pub(super) fn tls_config(roots: &Arc<RootCertStore>) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots.clone()).with_no_client_auth())
+    let verifier = client_tls::verifier(roots.clone(), Vec::new(), None)?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
 /// The host's roots. A container may well have none, and should not be deaf for that.

@@ -93,6 +93,23 @@ impl Transport {
         result.unwrap_or_else(|error| Reply::Failed { why: chain(&error) })
     }
 
+    /// Looks up now what a request needs and what is to come back with its answer, so that it is known before it leaves
+    /// which value that is. A secret that cannot be had is left for [`Transport::send`] to complain about.
+    pub fn settle(&self, request: &mut Request) -> Option<SecretText> {
+        let Request::Http(HttpRequest { body_secret: Some(secret), .. }) = request else { return None };
+        if !secret.is_returned {
+            return None;
+        }
+        if let BodySecretValue::Named(name) = &secret.value {
+            let value = self.clients.secrets().resolve(name).ok()?;
+            secret.value = BodySecretValue::Kept(SecretText::new(value.expose()));
+        }
+        match &secret.value {
+            BodySecretValue::Kept(text) => Some(text.clone()),
+            BodySecretValue::Named(_) => None,
+        }
+    }
+
     async fn send_slack(&self, request: &SlackRequest, now: Timestamp) -> Result<Reply, SendError> {
         let token = self.clients.secrets().resolve(&request.token)?;
         let caller = self.clients.get_staying(request.client.as_ref()).await?;
@@ -138,10 +155,9 @@ impl Transport {
             shown_to_nobody.push(value);
         }
 
-        // Without settings of its own a call follows no redirect, as ever.
-        let caller = match &client {
-            Some(name) if !stays => self.clients.get(Some(name)).await?,
-            name => self.clients.get_staying(name.as_ref()).await?,
+        let caller = match stays {
+            true => self.clients.get_staying(client.as_ref()).await?,
+            false => self.clients.get_posting(client.as_ref()).await?,
         };
         let call = caller.post(url).headers(headers).body(bytes);
         let reply = match exchange(call, timeout, ANSWER_READ_MAX, now).await {

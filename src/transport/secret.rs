@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 
+use crate::disk;
 use crate::model::{SecretName, SecretText};
 
 /// The largest file that can be a secret.
@@ -140,8 +140,9 @@ impl Secrets {
         let source = self.source(name).ok_or_else(|| SecretError::Unknown { name: name.clone() })?;
         let (text, source_name) = match &*source {
             SecretSource::Inline(text) => (text.clone(), "written in the configuration".to_owned()),
+            // In place: secrets are mounted from memory, and there is no waiting for them.
             SecretSource::File(path) => {
-                let text = read(path).map_err(|source| SecretError::File {
+                let text = disk::read_text(path, FILE_BYTES_MAX).map_err(|source| SecretError::File {
                     name: name.clone(),
                     path: path.clone(),
                     source,
@@ -167,17 +168,6 @@ impl Secrets {
             return Err(SecretError::Empty { name: name.clone(), source_name });
         }
         Ok(SecretValue(value.to_owned()))
-    }
-}
-
-/// What a small file holds. It is read in place: secrets are mounted from memory, and there is no waiting for them.
-fn read(path: &PathBuf) -> io::Result<String> {
-    let mut text = String::new();
-    let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if u64::try_from(read).is_ok_and(|read| read <= FILE_BYTES_MAX) {
-        Ok(text)
-    } else {
-        Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {FILE_BYTES_MAX} bytes")))
     }
 }
 

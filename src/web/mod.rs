@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -26,6 +26,7 @@ use crate::evaluator::{GroupView, Queried};
 use crate::model::Timestamp;
 use crate::promql::{EvalError, Expr};
 use crate::source::TargetsView;
+use crate::store::Inventory;
 use crate::telemetry::{MetricsFormat, Telemetry};
 
 pub use status::{Loaded, Refused, Status};
@@ -42,6 +43,8 @@ pub enum WebRequest {
     Groups(oneshot::Sender<Result<Vec<GroupView>, Unanswered>>),
     /// All targets.
     Targets(oneshot::Sender<Result<TargetsView, Unanswered>>),
+    /// All series.
+    Inventory(oneshot::Sender<Result<Inventory, Unanswered>>),
     /// The value of an expression.
     Query(QueryRequest, QueryReply),
     /// The configuration is to be loaded anew; the answer is what is wrong with it, if it is not taken.
@@ -102,6 +105,10 @@ pub async fn serve(listener: TcpListener, web: Web, stop: impl Future<Output = (
         .route("/-/reload", post(reload).put(reload))
         .nest("/api/v1", api::router())
         .merge(durable::guarded(pushes(), &web.status))
+        .fallback(async |uri: Uri| (StatusCode::NOT_FOUND, format!("there is nothing at `{}`\n", uri.path())))
+        .method_not_allowed_fallback(async |method: Method| {
+            (StatusCode::METHOD_NOT_ALLOWED, format!("`{method}` does not go here\n"))
+        })
         .with_state(Arc::new(web));
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }

@@ -13,7 +13,7 @@ use atalaya::transport::{
     OAuth2Options, Part, Pem, ProxyOptions, SecretSource, Secrets, TlsOptions, TlsVersion, Transport,
     install_crypto_provider,
 };
-use server::{Authority, Identity, Server, ok, other};
+use server::{Authority, Identity, Server, by_hand, ok, other};
 use url::Url;
 
 /// A secret of which no output may show anything.
@@ -96,6 +96,26 @@ async fn a_server_is_trusted_by_its_authority_alone() {
     }
     let any = TlsOptions { ca: ca(&another), insecure_skip_verify: true, ..TlsOptions::default() };
     assert_eq!(fetch(&clients(with_tls(any), &[]), &url).await, hello);
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_made_by_hand_is_trusted_as_itself() {
+    let check = async |own: &Identity, trusted: &Identity, expected: Result<&str, &str>| {
+        let server = Server::tls(own, None).await;
+        let ca = Some(Pem::Inline(trusted.certificate.clone()));
+        let clients = clients(with_tls(TlsOptions { ca, ..TlsOptions::default() }), &[]);
+        let told = fetch(&clients, &format!("https://{}/", server.address)).await;
+        match expected {
+            Ok(body) => assert_eq!(told, Ok(body.to_owned())),
+            Err(word) => assert!(told.as_ref().is_err_and(|why| why.contains(word)), "{word}: {told:?}"),
+        }
+    };
+    let (own, another) = (by_hand("127.0.0.1", false), by_hand("127.0.0.1", false));
+    let (misnamed, over) = (by_hand("node.internal", false), by_hand("127.0.0.1", true));
+    check(&own, &own, Ok("hello")).await;
+    check(&own, &another, Err("UnknownIssuer")).await;
+    check(&misnamed, &misnamed, Err("not valid for")).await;
+    check(&over, &over, Err("expired")).await;
 }
 
 #[tokio::test]

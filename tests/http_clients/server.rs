@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -44,6 +44,19 @@ impl Authority {
         let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
         Identity { certificate: certificate.pem(), key: key.serialize_pem() }
     }
+}
+
+/// A certificate for a name that nobody signed but itself and that says that it is an authority's, as `openssl req -x509`
+/// makes them; its time may be over.
+#[expect(clippy::unwrap_used, reason = "part of a test")]
+pub(crate) fn by_hand(name: &str, is_over: bool) -> Identity {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    if is_over {
+        params.not_after = date_time_ymd(1999, 12, 31);
+    }
+    let key = KeyPair::generate().unwrap();
+    Identity { certificate: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
 }
 
 /// A server and what it was asked, each request as it came.

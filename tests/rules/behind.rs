@@ -161,3 +161,22 @@ fn another_group_of_another_name_goes_on_writing_at_once() {
     }
     assert_eq!(world.told(), [""; 0]);
 }
+
+#[test]
+fn who_writes_too_far_behind_to_be_seen_is_no_good_news() {
+    let writes = |offset_s| {
+        let mut group = group("writes", vec![record("r", "heat")]);
+        group.query_offset = seconds(offset_s);
+        group
+    };
+    let reads = || group("reads", vec![hot("r > 3", 0)]);
+    let mut world = World::new(spec(vec![writes(0), reads()]));
+    world.show("t", "heat 4");
+    world.run_to(300);
+    assert_eq!(world.told().len(), 1);
+    // Behind by more than an instant selector looks back.
+    world.reload(spec(vec![writes(600), reads()]));
+    world.run_to(1000);
+    assert_eq!(world.told(), [""; 0]);
+    assert!(world.states()[0].starts_with("Hot{job=t} firing unknown"), "{:?}", world.states());
+}

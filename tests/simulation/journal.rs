@@ -49,6 +49,11 @@ impl Journal {
         }
     }
 
+    /// Whether a delivery is there.
+    pub(crate) fn has(&self, delivery: &DeliveryId) -> bool {
+        self.deliveries.contains_key(delivery)
+    }
+
     /// What the engine goes on from.
     pub(crate) fn engine(&self) -> EngineRows {
         EngineRows {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use atalaya::dispatch::{Delivery, Sending};
 use atalaya::model::{
-    Alert, DeliveryId, Fingerprint, GroupStatus, IntegrationId, IntegrationKind, Notification, Timestamp,
+    Alert, DeliveryId, Fingerprint, GroupStatus, IntegrationId, IntegrationKind, Notification, SecretText, Timestamp,
 };
-use atalaya::receiver::{Endpoint, Receiver, Reply, Request, SlackCall, Webhook};
+use atalaya::receiver::{BodySecretValue, Endpoint, Receiver, Reply, Request, SlackCall, Webhook};
 use serde_json::{Value, json};
 
 use super::dice::Dice;
@@ -81,6 +81,19 @@ pub(crate) fn content(notification: &Notification) -> Content {
     }
 }
 
+/// Puts the key of now where a key is looked up, as transport does; it is what is to be remembered of the request.
+pub(crate) fn settle(request: &mut Request, key: &SecretText) -> Option<SecretText> {
+    let Request::Http(request) = request else { return None };
+    let secret = request.body_secret.as_mut()?;
+    if matches!(secret.value, BodySecretValue::Named(_)) {
+        secret.value = BodySecretValue::Kept(key.clone());
+    }
+    match &secret.value {
+        BodySecretValue::Kept(key) if secret.is_returned => Some(key.clone()),
+        _ => None,
+    }
+}
+
 impl Receivers {
     /// Decides how a request fares; without dice it is taken.
     pub(crate) fn take(
@@ -102,6 +115,10 @@ impl Receivers {
         let failed = |why: &str| Reply::Failed { why: why.to_owned() };
         let http = |status, retry_after| Reply::Http { status, retry_after, body: String::new() };
         let refused = |code: &str, retry_after| Reply::SlackRefused { code: code.to_owned(), retry_after };
+        let key = match &sending.request {
+            Request::Http(request) => request.body_secret.as_ref().filter(|secret| secret.is_returned),
+            Request::Slack(_) => None,
+        };
         let (arrives, reply) = match fate {
             Fate::Taken => (true, taken),
             Fate::AnswerLost => (true, failed("the answer was lost")),
@@ -112,6 +129,10 @@ impl Receivers {
             Fate::Rejected if is_slack => (false, refused("invalid_blocks", None)),
             Fate::Rejected => (false, http(400, None)),
             Fate::MessageGone => (false, refused("message_not_found", None)),
+        };
+        let reply = match key.map(|secret| &secret.value) {
+            Some(BodySecretValue::Kept(key)) => Reply::Keyed { answer: Box::new(reply), key: key.clone() },
+            _ => reply,
         };
         Flight {
             content: content(&delivery.notification),
@@ -127,7 +148,11 @@ impl Receivers {
     pub(crate) fn told(&self, subject: &str, sending: &Sending) -> Told {
         let place = match &sending.request {
             Request::Http(request) => match &request.url {
-                Endpoint::Plain(url) => url.clone(),
+                Endpoint::Plain(url) => match request.body_secret.as_ref().map(|secret| &secret.value) {
+                    Some(BodySecretValue::Kept(key)) => format!("{url} {}", key.expose()),
+                    Some(BodySecretValue::Named(_)) => panic!("nobody knows with which key {url} is told"),
+                    None => url.clone(),
+                },
                 Endpoint::Secret(name) => panic!("the URL {name}"),
             },
             Request::Slack(request) => match &request.call {

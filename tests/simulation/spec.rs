@@ -72,8 +72,9 @@ pub(crate) fn spec(edit: usize) -> EngineSpec {
     // A receiver with another name at the same places, and one with the same name at others.
     let chat = if edit == 2 { "talk" } else { "chat" };
     let pager = if edit == 3 { "pager-2" } else { "pager" };
+    let canary = if edit == 1 { "bird" } else { "canary" };
     let mut routes = vec![
-        RouteSpec { continue_matching: true, group_wait: Some(Duration::ZERO), ..route("canary", "canary=yes") },
+        RouteSpec { continue_matching: true, group_wait: Some(Duration::ZERO), ..route(canary, "canary=yes") },
         RouteSpec { group_by: (edit == 1).then_some(by_service), ..route("pager", "team=a") },
     ];
     if edit != 2 {
@@ -86,8 +87,8 @@ pub(crate) fn spec(edit: usize) -> EngineSpec {
         pagerduty("pager", pager),
         webhook("pager", "pager", true),
         webhook("quiet", "quiet", false),
-        pagerduty("canary", "canary"),
-        rollback("canary"),
+        (integration(canary, IntegrationKind::PagerDuty), pagerduty("canary", "canary").1),
+        rollback(canary),
     ];
     match edit {
         0 => receivers.push(slack("quiet", "quiet", false)),
@@ -106,7 +107,7 @@ pub(crate) fn spec(edit: usize) -> EngineSpec {
         alertmanagers: ForwardSpec::default(),
         compat: Compat::Default,
         rollbacks: vec![RollbackSpec {
-            id: integration("canary", IntegrationKind::Rollback),
+            id: integration(canary, IntegrationKind::Rollback),
             key: vec!["service".into()],
             guard: GuardSpec { source: GUARD.into(), expr: promql::parse(GUARD).unwrap() },
             cooldown: Duration::from_secs(600),

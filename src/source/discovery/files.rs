@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use crate::model::{GlobError, NameGlob, is_glob};
 
+use crate::disk;
+
 use super::super::job::TargetGroup;
 use super::Reporter;
 use super::groups::{marked, read_json};
@@ -207,7 +209,7 @@ impl Listed {
         let read = if metadata.len() > FILE_MAX {
             Err(format!("the file is larger than {FILE_MAX} bytes"))
         } else {
-            let text = fs::read_to_string(path)?;
+            let text = disk::read_text(path, FILE_MAX)?;
             let groups = if is_json(&shown) { read_json(&text) } else { read_yaml(&text) };
             groups.and_then(|groups| marked(groups, "__meta_filepath", &shown))
         };

@@ -9,6 +9,7 @@ mod query;
 mod rules;
 mod status;
 mod targets;
+mod tsdb;
 
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub(super) fn router() -> Router<Arc<Web>> {
         .route("/status/flags", get(status::flags))
         .route("/status/runtimeinfo", get(status::runtime_info))
         .route("/status/buildinfo", get(status::build_info))
+        .route("/status/tsdb", get(tsdb::tsdb))
+        .route("/status/walreplay", get(tsdb::wal_replay))
         // A nested router sees what follows its own path.
         .fallback(async |uri: Uri| ApiError::not_found(&format!("/api/v1{}", uri.path())))
         .method_not_allowed_fallback(async |method: Method| ApiError::not_allowed(&method))
