@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 /// Series of each pod.
-pub const SERIES_PER_POD: usize = 50;
+pub(crate) const SERIES_PER_POD: usize = 50;
 
 const STATUSES: [&str; 10] = ["200", "201", "204", "301", "304", "400", "404", "429", "500", "503"];
 const BOUNDS: [&str; 12] = ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"];
@@ -23,7 +23,7 @@ const GAUGES: [&str; 8] = [
 
 /// The page of `series / 50` pods at its `round`-th scrape, five seconds apart; `first` is the number of the first pod, so
 /// that several targets have pods of their own. Counters grow by what chance gives, the same at every call.
-pub fn page(first: usize, series: usize, round: usize) -> String {
+pub(crate) fn page(first: usize, series: usize, round: usize) -> String {
     let pods = first..first + series / SERIES_PER_POD;
     let mut page = String::with_capacity(series * 100);
     let names: Vec<String> = pods.clone().map(|pod| format!("gateway-7d4b9c6f5-{pod:05}")).collect();
