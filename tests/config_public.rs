@@ -155,9 +155,10 @@ fn prometheus_s_configurations_are_taken_and_refused_as_there() {
         let path = folder.join(name);
         check(&path, &std::fs::read_to_string(&path).unwrap())
     };
-    for name in ["prometheus-config.good.yml", "prometheus-config.rules.good.yml"] {
-        assert_eq!(check(name).unwrap_or_else(|problems| panic!("{name}: {problems}")), [""; 0], "{name}");
-    }
+    let name = "prometheus-config.rules.good.yml";
+    assert_eq!(check(name).unwrap_or_else(|problems| panic!("{name}: {problems}")), [""; 0], "{name}");
+    // This one is empty, which there is a configuration that does nothing.
+    assert_eq!(check("prometheus-config.good.yml").unwrap_err().0[0].what, "there is nothing in the file");
     for name in ["prometheus-config.bad.yml", "config_with_rule_files.yml"] {
         assert!(check(name).is_err(), "{name} loads");
     }

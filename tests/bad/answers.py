@@ -57,7 +57,9 @@ ANSWERS = {
     "403": (plain(403), ALL, "gave up"),
     "404": (plain(404), ALL, "gave up"),
     "301": (plain(301, Location="/elsewhere"), ALL, "gave up"),
-    "307": (plain(307, Location="/elsewhere"), ALL, "gave up"),
+    # Where the address is a secret it is not carried elsewhere.
+    "307": (plain(307, Location="/elsewhere"), tuple(kind for kind in ALL if kind != "webhook"), "gave up"),
+    "307-followed": (plain(307, Location="/elsewhere", Connection="close"), ("webhook",), "told"),
     "302-circle": (plain(302, Location="302-circle"), ALL, "gave up"),
     "302-nowhere": (plain(302), ALL, "gave up"),
     "hangs": (lambda call: time.sleep(60), ALL, "retry"),

@@ -300,10 +300,10 @@ async fn play_unwritable(
     let mut home = Home::new(&world, deadline);
     let process = home.start(None);
     let result = async {
-        home.alter("ALTER TABLE episode RENAME TO elsewhere").await?;
+        home.alter("CREATE TRIGGER full BEFORE INSERT ON episode BEGIN SELECT RAISE(ABORT, 'no room'); END").await?;
         until("what can be told without a disk", || is_enough(&world.heard())).await?;
         let before = world.heard();
-        home.alter("ALTER TABLE elsewhere RENAME TO episode").await?;
+        home.alter("DROP TRIGGER full").await?;
         until("the claim on disk", || home.count("episode") == Some(1)).await?;
         until("the end", || is_over(&world.heard())).await?;
         tokio::time::sleep(QUIET).await;
