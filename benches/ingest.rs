@@ -70,9 +70,12 @@ fn page(series: usize) {
     );
 }
 
+/// The value of a series at a round.
+type Value = fn(usize, usize) -> f64;
+
 /// Samples of some kinds of series into a store, and out of it.
 fn samples(series: usize) {
-    let kinds: [(&str, fn(usize, usize) -> f64); 4] = [
+    let kinds: [(&str, Value); 4] = [
         ("a constant", |_, _| 1.0),
         ("a count, by tens", |it, round| (round * 20 + it * round % 17) as f64),
         ("a count, by thousands", |it, round| (round * 4000 + it * round % 1777) as f64),
