@@ -5,6 +5,7 @@
 
 mod spec;
 mod scrape;
+mod texts;
 mod view;
 
 mod agreement;
