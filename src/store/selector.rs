@@ -283,7 +283,10 @@ impl Selectors {
 
     /// Forgets all series.
     pub(super) fn forget_members(&mut self) {
-        self.list.iter_mut().flatten().for_each(|selector| selector.members.clear());
+        for selector in self.list.iter_mut().flatten().filter(|selector| !selector.members.is_empty()) {
+            selector.members.clear();
+            selector.departures += 1;
+        }
     }
 
     fn get(&self, id: SelectorId) -> &Selector {
