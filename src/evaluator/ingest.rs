@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::exposition::{Entry, MetricKind, Scanner, parse_series_as};
-use crate::model::{Labels, Sample, Timestamp, stale_nan};
+use crate::model::{LabelPool, Labels, Sample, Timestamp, stale_nan};
 use crate::store::{Append, Offered, Origin, SelectorId, SeriesId, Store};
 
 use super::exposed::{self, NotTaken, report_labels};
@@ -214,8 +214,10 @@ impl Intake {
         let mut kind = MetricKind::Untyped;
         let mut pending = PendingPage::default();
         pending.samples.reserve_exact(self.known.len());
-        // Series to be offered once the page has turned out to count, with their labels.
+        // Series to be offered once the page has turned out to count, with their labels. Those share what they have in common:
+        // a first page of a hundred thousand series would take ten times the memory of all that is kept of it.
         let mut offers: Vec<(u32, Option<Labels>, MetricKind)> = Vec::new();
+        let mut pool = LabelPool::default();
         let mut added = 0;
         let mut previous = NOWHERE;
         loop {
@@ -237,7 +239,7 @@ impl Intake {
                 Some(known) => {
                     if self.known[known as usize].fate == Fate::Unasked {
                         let labels = exposed::labels(line.series, kind, &self.target.labels, &options)?;
-                        offers.push((known, labels, kind));
+                        offers.push((known, labels.map(|labels| pool.share(&labels)), kind));
                     }
                     known
                 }
@@ -251,7 +253,7 @@ impl Intake {
                     added += usize::from(labels.is_some());
                     let fate = if labels.is_some() { Fate::Unasked } else { Fate::Dropped };
                     let known = self.remember(line.series, page.format, fate).ok_or(NotTaken::Text)?;
-                    offers.push((known, labels, kind));
+                    offers.push((known, labels.map(|labels| pool.share(&labels)), kind));
                     known
                 }
             };

@@ -305,8 +305,8 @@ impl Standing {
         }
         for gone in self.outputs.difference(&outputs) {
             // What another rule has written in this evaluation goes on.
-            let last = store.find(gone).and_then(|id| store.series(id).last());
-            if last.is_none_or(|last| last.at < it.read) {
+            let last_at = store.find(gone).and_then(|id| store.newest_at(id));
+            if last_at.is_none_or(|last_at| last_at < it.read) {
                 store.end(gone, it.read);
             }
         }

@@ -248,15 +248,21 @@ impl LabelPool {
     /// The same set, made of labels of the pool.
     #[must_use]
     pub fn share(&mut self, labels: &Labels) -> Labels {
-        let mut share = |label: &Arc<Label>| match self.labels.get(label) {
-            Some(shared) => shared.clone(),
-            None => {
-                self.bytes += bytes_of(label);
-                self.labels.insert(label.clone());
-                label.clone()
+        let mut is_ours = true;
+        for label in &*labels.0 {
+            match self.labels.get(label) {
+                Some(shared) => is_ours &= Arc::ptr_eq(shared, label),
+                None => {
+                    self.bytes += bytes_of(label);
+                    self.labels.insert(label.clone());
+                }
             }
-        };
-        Labels(labels.0.iter().map(&mut share).collect())
+        }
+        if is_ours {
+            return labels.clone();
+        }
+        let shared = |label: &Arc<Label>| self.labels.get(label).unwrap_or(label).clone();
+        Labels(labels.0.iter().map(shared).collect())
     }
 
     /// Forgets the labels that no set has any more.

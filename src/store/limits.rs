@@ -41,6 +41,12 @@ impl Size {
         self.samples_bytes -= series.heap_bytes();
     }
 
+    /// Adds the samples of a series.
+    #[cfg(test)]
+    pub(super) fn add_samples(&mut self, series: &Series) {
+        self.samples_bytes += series.heap_bytes();
+    }
+
     /// Changes the samples of a series.
     #[inline]
     pub(super) fn change<T>(&mut self, series: &mut Series, change: impl FnOnce(&mut Series) -> T) -> T {

@@ -19,6 +19,9 @@ mod selector;
 mod series;
 mod starts;
 
+#[cfg(test)]
+mod faithful;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -493,6 +496,17 @@ impl Store {
     /// How many series are stored.
     pub fn series_count(&self) -> usize {
         self.size.series()
+    }
+
+    /// Whether what is counted step by step is what there is.
+    #[cfg(test)]
+    fn is_counted_right(&self) -> bool {
+        let mut size = Size::default();
+        for series in self.slots.iter().filter_map(|slot| slot.series.as_ref()) {
+            size.add_series(series.labels());
+            size.add_samples(series);
+        }
+        self.size == size && self.rich.is_counted_right()
     }
 
     fn scan(&self, matchers: &[Matcher]) -> Vec<SeriesId> {

@@ -134,6 +134,12 @@ impl RichTable {
         self.bytes
     }
 
+    /// Whether what is counted step by step is what there is.
+    #[cfg(test)]
+    pub(super) fn is_counted_right(&self) -> bool {
+        self.bytes == self.by_series.values().map(Rich::bytes).sum::<usize>()
+    }
+
     /// Adds a histogram that is newer than those before. What it says of resets is replaced by what is seen: that it
     /// continues the one before, unless there was a float in between, or nothing.
     pub(super) fn append(

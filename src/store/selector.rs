@@ -283,7 +283,7 @@ impl Selectors {
 
     /// Forgets all series.
     pub(super) fn forget_members(&mut self) {
-        for selector in self.list.iter_mut().flatten() {
+        for selector in self.list.iter_mut().flatten().filter(|selector| !selector.members.is_empty()) {
             selector.members.clear();
             selector.departures += 1;
         }
