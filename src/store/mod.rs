@@ -37,6 +37,7 @@ pub use lineage::{Origin, TargetHistory};
 pub use outages::Outages;
 pub use retain::Retain;
 pub use rich::Rich;
+pub use samples::{Place, Walk};
 pub use selector::{SelectorId, metric_names};
 pub use series::{Append, Series, SeriesId};
 

@@ -50,6 +50,16 @@ pub(super) struct Samples {
     filled: u8,
 }
 
+/// Where in its block a sample ends, so that whoever has read it can go on behind it without reading the block from its
+/// beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    /// How far it is behind the sample before it, in milliseconds.
+    step: i32,
+    /// Bytes of the block up to there; 0 when that is not known.
+    offset: u16,
+}
+
 impl Default for Samples {
     fn default() -> Self {
         let newest = Sample { at: Timestamp::from_millis(0), value: 0.0 };
@@ -202,6 +212,25 @@ impl Samples {
         walk
     }
 
+    /// The samples behind one that was read before: its number, itself, and its place. It is no stale marker.
+    #[inline]
+    pub(super) fn walk_behind(&self, number: u64, sample: Sample, place: Place) -> Walk<'_> {
+        let before = number.checked_sub(self.trimmed).and_then(|before| usize::try_from(before).ok());
+        let Some(before) = before.filter(|_| place.offset > 0) else { return self.walk_from(number + 1) };
+        let (left, index) = (self.len().saturating_sub(before + 1), before + usize::from(self.skipped));
+        let (block, in_block) = (index / BLOCK, BLOCK - 1 - index % BLOCK);
+        match self.starts.get(block) {
+            Some(start) if left > 1 && in_block > 0 => {
+                let block = &self.bytes[*start as usize..];
+                let (at, step, base) = (sample.at.millis(), i64::from(place.step), sample.value);
+                let bytes = &block[usize::from(place.offset)..];
+                let (in_block, whole) = (in_block as u8, base as i64);
+                Walk { bytes, left, in_block, block: block.len(), at, step, base, whole, newest: None }
+            }
+            _ => self.walk_from(number + 1),
+        }
+    }
+
     /// Samples in which those after `at` are, and at most a block before them.
     fn near(&self, at: Timestamp) -> Walk<'_> {
         let block = self.starts.partition_point(|start| self.time_of(*start) <= at).saturating_sub(1);
@@ -284,11 +313,13 @@ impl Samples {
     }
 }
 
-/// A walk over samples.
+/// A walk over samples, in order, stale markers among them.
 #[derive(Debug)]
-pub(super) struct Walk<'a> {
+pub struct Walk<'a> {
     /// From here on, or from the next block on.
     bytes: &'a [u8],
+    /// So many bytes there were when the block began that we are in.
+    block: usize,
     /// So many samples come.
     left: usize,
     /// So many of the block that we are in.
@@ -304,14 +335,24 @@ pub(super) struct Walk<'a> {
 
 impl Walk<'_> {
     const fn nothing() -> Self {
-        Walk { bytes: &[], left: 0, in_block: 0, at: 0, step: 0, base: 0.0, whole: 0, newest: None }
+        Walk { bytes: &[], block: 0, left: 0, in_block: 0, at: 0, step: 0, base: 0.0, whole: 0, newest: None }
+    }
+
+    /// Where the sample ends that was read last.
+    #[inline]
+    pub fn place(&self) -> Place {
+        let offset = u16::try_from(self.block - self.bytes.len());
+        match (i32::try_from(self.step), offset) {
+            (Ok(step), Ok(offset)) => Place { step, offset },
+            _ => Place::default(),
+        }
     }
 
     #[inline]
     fn step(&mut self) -> Option<Sample> {
         self.left = self.left.checked_sub(1)?;
         if self.in_block == 0 {
-            self.in_block = (BLOCK - 1) as u8;
+            (self.in_block, self.block) = ((BLOCK - 1) as u8, self.bytes.len());
             self.at = i64::from_le_bytes(eight(self.bytes));
             self.base = f64::from_bits(u64::from_le_bytes(eight(&self.bytes[8..])));
             self.bytes = &self.bytes[HEAD..];
@@ -456,7 +497,7 @@ mod tests {
             looks in prop::collection::vec((-100_000..4_000_000_i64, 0..2_000_000_i64), 1..8),
         ) {
             let (mut samples, mut plain, mut trimmed) = (Samples::default(), Vec::<Sample>::new(), 0);
-            let mut now = begin;
+            let (mut now, mut places) = (begin, Vec::new());
             for (index, (step, value)) in steps.into_iter().enumerate() {
                 now += step;
                 let sample = Sample { at: at(now), value };
@@ -475,6 +516,20 @@ mod tests {
                     plain.drain(..dropped);
                     trimmed += dropped as u64;
                     prop_assert_eq!(samples.trim(horizon), dropped);
+                }
+                if index % 60 == 59 {
+                    let mut walk = samples.walk_from(0);
+                    for number in trimmed.. {
+                        let Some(sample) = walk.next() else { break };
+                        places.push((number, sample, walk.place()));
+                    }
+                }
+            }
+            for (number, sample, place) in places {
+                if number >= trimmed && !is_stale(sample.value) {
+                    let behind = usize::try_from(number - trimmed).unwrap() + 1;
+                    let want = bits(plain[behind..].iter().copied());
+                    prop_assert_eq!(bits(samples.walk_behind(number, sample, place)), want);
                 }
             }
             prop_assert_eq!((samples.len(), samples.trimmed()), (plain.len(), trimmed));

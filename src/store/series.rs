@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Origin;
-use super::samples::Samples;
+use super::samples::{Place, Samples, Walk};
 use crate::model::{Labels, Sample, Timestamp, is_stale, stale_nan};
 
 /// A stored series. An id is not given to another series after `trim` has dropped it.
@@ -82,8 +82,16 @@ impl Series {
     }
 
     /// The samples from a number on, stale markers among them, in order; from the oldest one that is kept, if that is later.
-    pub fn from_number(&self, number: u64) -> impl Iterator<Item = Sample> + '_ {
+    #[inline]
+    pub fn from_number(&self, number: u64) -> Walk<'_> {
         self.samples.walk_from(number)
+    }
+
+    /// The samples behind one that was read before, stale markers among them: `number` and `place` are those that it had.
+    /// It is no stale marker.
+    #[inline]
+    pub fn behind(&self, number: u64, sample: Sample, place: Place) -> Walk<'_> {
+        self.samples.walk_behind(number, sample, place)
     }
 
     /// The newest sample, which may be a stale marker.

@@ -4,7 +4,7 @@
 //! what is too old leaves on the left, and each sample is looked at twice in its life, however long the window is.
 
 use crate::model::{Sample, Timestamp, is_stale};
-use crate::store::Series;
+use crate::store::{Place, Series};
 
 use super::mutant::{Mutant, is_mutant};
 
@@ -27,6 +27,8 @@ pub(super) struct Edges {
     pub(super) count: u32,
     /// The oldest, when there is one.
     pub(super) first: Sample,
+    /// Where it was read, to go on behind it.
+    pub(super) place: Place,
     /// The newest, when there is one.
     pub(super) last: Sample,
 }
@@ -38,7 +40,7 @@ const NOTHING: Sample = Sample { at: Timestamp::from_millis(0), value: 0.0 };
 
 impl Default for Edges {
     fn default() -> Self {
-        Self { low: UNSEEN, high: UNSEEN, count: 0, first: NOTHING, last: NOTHING }
+        Self { low: UNSEEN, high: UNSEEN, count: 0, first: NOTHING, place: Place::default(), last: NOTHING }
     }
 }
 
@@ -73,7 +75,8 @@ impl<T: Track> WindowState<T> {
 
     fn enter(&mut self, series: &Series, end: Timestamp) {
         let edges = &mut self.edges;
-        for sample in series.from_number(edges.high) {
+        let mut walk = series.from_number(edges.high);
+        while let Some(sample) = walk.next() {
             if sample.at > end {
                 break;
             }
@@ -84,7 +87,7 @@ impl<T: Track> WindowState<T> {
             }
             self.track.enter(edges, sample, number);
             if edges.count == 0 {
-                (edges.first, edges.low) = (sample, number);
+                (edges.first, edges.low, edges.place) = (sample, number, walk.place());
             }
             edges.last = sample;
             edges.count += 1;
@@ -93,24 +96,22 @@ impl<T: Track> WindowState<T> {
 
     fn leave(&mut self, series: &Series, start: Timestamp) {
         let edges = &mut self.edges;
-        let mut oldest: Option<Sample> = None;
-        for (number, sample) in (edges.low..edges.high).zip(series.from_number(edges.low)) {
+        let mut oldest = edges.first;
+        let mut walk = series.behind(edges.low, oldest, edges.place);
+        for number in edges.low + 1..edges.high {
+            let Some(sample) = walk.next() else { break };
             if is_stale(sample.value) {
                 continue;
             }
-            if let Some(oldest) = oldest {
-                self.track.leave(oldest, Some(sample));
-                edges.count -= 1;
-            }
+            self.track.leave(oldest, Some(sample));
+            edges.count -= 1;
             if sample.at > start {
-                (edges.first, edges.low) = (sample, number);
+                (edges.first, edges.low, edges.place) = (sample, number, walk.place());
                 return;
             }
-            oldest = Some(sample);
+            oldest = sample;
         }
-        if let Some(oldest) = oldest {
-            self.track.leave(oldest, None);
-        }
+        self.track.leave(oldest, None);
         edges.count = 0;
         edges.low = edges.high;
     }

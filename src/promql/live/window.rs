@@ -239,7 +239,8 @@ fn fetch<T: Track>(ahead: &[(u32, &Series)], states: &[WindowState<T>], start: T
     for (row, series) in ahead {
         let edges = &states[*row as usize].edges;
         if edges.count > 0 && edges.first.at <= start {
-            oldest ^= series.from_number(edges.low).next().map_or(0, |sample| sample.at.millis());
+            let next = series.behind(edges.low, edges.first, edges.place).next();
+            oldest ^= next.map_or(0, |sample| sample.at.millis());
         }
     }
     std::hint::black_box((newest, oldest));

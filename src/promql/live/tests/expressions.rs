@@ -44,7 +44,7 @@ pub(super) const EVERY: &[&str] = &[
 ];
 
 /// What only the interpreter knows.
-const INTERPRETED: &[&str] = &[
+pub(super) const INTERPRETED: &[&str] = &[
     "max_over_time(rate(c[1m])[3m:1m])",
     "count_values('v', g)",
     "g @ 60",
@@ -53,7 +53,7 @@ const INTERPRETED: &[&str] = &[
     "rate(c[1m] anchored)",
     "increase(c[2m] smoothed)",
     "g smoothed",
-    "g + fill (0) on (job, pod) e",
+    "g + on (job, pod) fill (0) e",
     "g * on (job) group_left (role) fill_right (1) role",
     "info(c)",
     "info(g, {role=~'.*'})",
@@ -68,7 +68,7 @@ const INTERPRETED: &[&str] = &[
 ];
 
 /// What has something to tell, or fails, or meets native histograms where there are any.
-const TELLING: &[&str] = &[
+pub(super) const TELLING: &[&str] = &[
     "rate(g[2m])",
     "increase(d[1m * 2] offset (15s + 15s))",
     "quantile by (job) (2, g)",

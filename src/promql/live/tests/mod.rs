@@ -118,6 +118,13 @@ fn the_plan_gives_what_the_interpreter_gives() {
 }
 
 #[test]
+fn every_written_expression_can_be_read() {
+    for text in [expressions::EVERY, expressions::INTERPRETED, expressions::TELLING].concat() {
+        super::super::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    }
+}
+
+#[test]
 fn every_mistake_is_noticed() {
     let unnoticed = |mutant: &Mutant| {
         set_mutant(Some(*mutant));
