@@ -16,7 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-pub use service::{AttemptLabels, Durations, HealthLabel, IntegrationLabel, QueueLabel, ServiceTelemetry};
+pub use service::{AttemptLabels, Durations, HealthLabel, IntegrationLabel, PlanLabel, QueueLabel, ServiceTelemetry};
 
 /// The bounds of histograms of durations: from the 0.1 ms of a commit to the 10 s of a timeout.
 const SECONDS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];

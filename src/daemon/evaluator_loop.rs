@@ -14,7 +14,7 @@ use crate::evaluator::{
 use crate::model::{TargetId, Timestamp};
 use crate::source::{RemoteAnswer, TargetsChanged};
 use crate::store::Inventory;
-use crate::telemetry::{HealthLabel, QueueLabel, ReasonLabel, ResultLabel, Telemetry};
+use crate::telemetry::{HealthLabel, PlanLabel, QueueLabel, ReasonLabel, ResultLabel, Telemetry};
 
 use super::engine_loop::{EngineCommand, EngineReload};
 use super::means::Remote;
@@ -247,8 +247,19 @@ impl EvaluatorLoop {
         let transitions = self.evaluator.tick(now);
         self.telemetry.tick_seconds.observe(stopwatch.elapsed().as_secs_f64());
         self.report(&transitions);
+        self.count_plan();
         self.count_views();
         transitions
+    }
+
+    /// Counts what the live plan is made of, and what it left to the interpreter.
+    fn count_plan(&mut self) {
+        self.telemetry.service.plan_fallbacks.inc_by(self.evaluator.take_undecided());
+        let size = self.evaluator.plan_size();
+        self.telemetry.service.plan_nodes.set(gauge(size.nodes));
+        for (evaluation, count) in [("plan", size.whole), ("partly_interpreted", size.expressions - size.whole)] {
+            self.telemetry.service.plan_expressions.get_or_create(&PlanLabel { evaluation }).set(gauge(count));
+        }
     }
 
     /// Counts and logs how evaluations went.

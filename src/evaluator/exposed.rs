@@ -51,6 +51,8 @@ pub(super) enum NotTaken {
     Malformed(#[from] Malformed),
     #[error("the page has more than {limit} samples after relabeling, the `sample_limit`")]
     Samples { limit: usize },
+    #[error("the series that the target exposes take more than 4 GiB of text")]
+    Text,
     #[error("relabeling leaves `{series}` without a metric name")]
     NoName { series: String },
     #[error("`{metric}` has {count} labels, its name included; the `label_limit` is {limit}")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{Labels, Timestamp};
-use crate::promql::{Value, evaluate};
+use crate::promql::Value;
 use crate::rule::{RuleError, RuleGroup};
 use crate::store::Store;
 
@@ -115,7 +115,7 @@ impl Group {
             let it = rule.evaluation(&self.spec, at);
             let result = match rule.sight.too_early(around.scene(it)) {
                 Some(target) => Err(RuleError::TooEarly(target.clone())),
-                None => evaluate(rule.rule.expr(), around.store, it.read).map_err(RuleError::from),
+                None => around.evaluate(rule, it.read).map_err(RuleError::from),
             };
             rule.take(result, it, around, changes, &mut report);
             rule.took = (around.elapsed)().saturating_sub(started);

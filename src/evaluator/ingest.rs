@@ -1,19 +1,19 @@
 //! From a scraped page to samples in the store.
 //!
-//! A page counts whole or not at all. The raw text of a series is the key of a cache, so that a line seen before costs
-//! one comparison: targets write their series in the same order each time, and so each series knows the one that came
-//! after it last time. A series that no rule selects, or that relabeling drops, is remembered as such and never stored.
+//! A page counts whole or not at all. The raw text of a series is the key of what is known of it; targets write their series
+//! in the same order each time, and so each series knows the one that came after it last time, and a line that is where it
+//! was costs one comparison and the reading of its value. A series that no rule selects, or that relabeling drops, is remembered as such and never stored.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exposition::{Entry, MetricKind, Scanner, parse_series_as};
-use crate::model::{Labels, Sample, Timestamp, stale_nan};
+use crate::model::{LabelPool, Labels, Sample, Timestamp, stale_nan};
 use crate::store::{Append, Offered, Origin, SelectorId, SeriesId, Store};
 
 use super::exposed::{self, NotTaken, report_labels};
 use super::scrape::{Page, PageFormat, Scrape, ScrapeReport, ScrapeTarget};
+use super::texts::{HasText, Text, Texts};
 
 /// How far in the future a sample's own time may lie, as in Prometheus. One from the next century would make every true one
 /// out of order.
@@ -37,8 +37,10 @@ enum Fate {
 /// A series of a target as the last pages had it.
 #[derive(Debug)]
 struct Known {
-    /// Its raw text, which is its key; empty when the place is free.
-    text: Arc<str>,
+    /// Its raw text, which is its key.
+    text: Text,
+    /// In which format it is well-formed, if it is on one line; then it can be compared with the page as it stands there.
+    plain: Option<PageFormat>,
     fate: Fate,
     /// The last scrape that had it.
     seen: u32,
@@ -58,9 +60,27 @@ struct Refused {
 
 /// A sample of the page under way: where its series is known, and what was measured.
 struct Pending {
-    at: Option<Timestamp>,
     value: f64,
     known: u32,
+}
+
+/// The samples of the page under way.
+#[derive(Default)]
+struct PendingPage {
+    samples: Vec<Pending>,
+    /// Their own times, if any sample has one: up to the last that has.
+    times: Vec<Option<Timestamp>>,
+}
+
+impl PendingPage {
+    #[inline]
+    fn push(&mut self, known: u32, value: f64, own: Option<Timestamp>) {
+        if own.is_some() {
+            self.times.resize(self.samples.len(), None);
+            self.times.push(own);
+        }
+        self.samples.push(Pending { value, known });
+    }
 }
 
 /// A place among the known series that there is not.
@@ -73,7 +93,9 @@ pub(super) struct Intake {
     scrapes: u32,
     known: Vec<Known>,
     free: Vec<u32>,
-    by_text: HashMap<Arc<str>, u32>,
+    texts: Texts,
+    /// How many of the known the last page that counts had.
+    present: usize,
     /// The series that came first on the last page.
     first: u32,
     /// Series under labels that the target no longer has: they end when the next scrape does not bring them.
@@ -92,7 +114,8 @@ impl Intake {
             scrapes: 0,
             known: Vec::new(),
             free: Vec::new(),
-            by_text: HashMap::new(),
+            texts: Texts::default(),
+            present: 0,
             first: NOWHERE,
             parting: Vec::new(),
             reports: Vec::new(),
@@ -115,7 +138,7 @@ impl Intake {
             self.parting.extend(self.known.iter().filter(|known| known.is_live).filter_map(Known::id));
             self.known.clear();
             self.free.clear();
-            self.by_text.clear();
+            self.texts = Texts::default();
             self.refused.clear();
             self.first = NOWHERE;
         }
@@ -187,26 +210,36 @@ impl Intake {
             PageFormat::Text => Scanner::new(&page.text),
             PageFormat::OpenMetrics => Scanner::openmetrics(&page.text),
         };
+        let mut scanner = scanner;
         let mut kind = MetricKind::Untyped;
-        let mut pending = Vec::with_capacity(self.known.len());
-        // Series to be offered once the page has turned out to count, with their labels.
+        let mut pending = PendingPage::default();
+        pending.samples.reserve_exact(self.known.len());
+        // Series to be offered once the page has turned out to count, with their labels. Those share what they have in common:
+        // a first page of a hundred thousand series would take ten times the memory of all that is kept of it.
         let mut offers: Vec<(u32, Option<Labels>, MetricKind)> = Vec::new();
+        let mut pool = LabelPool::default();
         let mut added = 0;
         let mut previous = NOWHERE;
-        for entry in scanner {
-            let line = match entry? {
-                Entry::Sample(line) => line,
-                Entry::Type { kind: declared, .. } => {
-                    kind = declared;
-                    continue;
-                }
+        loop {
+            let guess = self.known.get(previous as usize).map_or(self.first, |before| before.next);
+            let expected = self.known.get(guess as usize).filter(|known| known.plain == Some(page.format));
+            let (line, known) = match expected.and_then(|known| scanner.next_of(self.texts.get(known.text))) {
+                Some(line) => (line?, Some(guess)),
+                None => match scanner.next().transpose()? {
+                    Some(Entry::Sample(line)) => (line, self.find(line.series, page.format)),
+                    Some(Entry::Type { kind: declared, .. }) => {
+                        kind = declared;
+                        continue;
+                    }
+                    None => break,
+                },
             };
             report.samples += 1;
-            let known = match self.find(line.series, previous) {
+            let known = match known {
                 Some(known) => {
                     if self.known[known as usize].fate == Fate::Unasked {
                         let labels = exposed::labels(line.series, kind, &self.target.labels, &options)?;
-                        offers.push((known, labels, kind));
+                        offers.push((known, labels.map(|labels| pool.share(&labels)), kind));
                     }
                     known
                 }
@@ -218,9 +251,9 @@ impl Intake {
                         exposed::labels(line.series, kind, &self.target.labels, &options)?
                     };
                     added += usize::from(labels.is_some());
-                    let known =
-                        self.remember(line.series, if labels.is_some() { Fate::Unasked } else { Fate::Dropped });
-                    offers.push((known, labels, kind));
+                    let fate = if labels.is_some() { Fate::Unasked } else { Fate::Dropped };
+                    let known = self.remember(line.series, page.format, fate).ok_or(NotTaken::Text)?;
+                    offers.push((known, labels.map(|labels| pool.share(&labels)), kind));
                     known
                 }
             };
@@ -231,8 +264,7 @@ impl Intake {
             previous = known;
             let is_dropped = self.known[known as usize].fate == Fate::Dropped;
             report.relabeled += usize::from(!is_dropped);
-            let at = if options.honor_timestamps { line.at } else { None };
-            pending.push(Pending { at, value: line.value, known });
+            pending.push(known, line.value, line.at.filter(|_| options.honor_timestamps));
         }
         if options.sample_limit > 0 && report.relabeled > options.sample_limit {
             return Err(NotTaken::Samples { limit: options.sample_limit });
@@ -244,8 +276,12 @@ impl Intake {
                 self.offer(store, known, &labels, kind);
             }
         }
-        for Pending { at: own, value, known: place } in pending {
+        self.present = 0;
+        let mut times = pending.times.into_iter();
+        for Pending { value, known: place } in pending.samples {
+            let own = times.next().flatten();
             let is_again = std::mem::replace(&mut self.known[place as usize].seen, self.scrapes) == self.scrapes;
+            self.present += usize::from(!is_again);
             if !is_again && self.known[place as usize].fate == Fate::Refused {
                 self.offer_again(store, place, report, wanted_by);
             }
@@ -299,7 +335,7 @@ impl Intake {
         if store.has_room()
             && let Some(Refused { kind, .. }) = self.refused.remove(&place)
         {
-            let text = self.known[place as usize].text.clone();
+            let text = self.texts.get(self.known[place as usize].text).to_owned();
             // It was well-formed when it was refused.
             if let Ok(Some(labels)) = exposed::labels(&text, kind, &self.target.labels, &self.target.intake) {
                 self.offer(store, place, &labels, kind);
@@ -311,19 +347,18 @@ impl Intake {
         }
     }
 
-    /// The place of a series, looked for first behind the one before it.
-    fn find(&self, series: &str, previous: u32) -> Option<u32> {
-        let guess = self.known.get(previous as usize).map_or(self.first, |before| before.next);
-        match self.known.get(guess as usize) {
-            Some(known) if *known.text == *series => Some(guess),
-            _ => self.by_text.get(series).copied(),
-        }
+    /// The place of a series that is known.
+    fn find(&mut self, series: &str, format: PageFormat) -> Option<u32> {
+        let place = self.texts.find(series, &self.known)?;
+        // The same text may have come in the other format before.
+        self.known[place as usize].plain = plain(series, format);
+        Some(place)
     }
 
-    /// Takes in a series that was not known.
-    fn remember(&mut self, series: &str, fate: Fate) -> u32 {
-        let text: Arc<str> = series.into();
-        let known = Known { text: text.clone(), fate, seen: 0, next: NOWHERE, is_live: false };
+    /// Takes in a series that was not known; `None` when there is no room for its text.
+    fn remember(&mut self, series: &str, format: PageFormat, fate: Fate) -> Option<u32> {
+        let text = self.texts.add(series)?;
+        let known = Known { text, plain: plain(series, format), fate, seen: 0, next: NOWHERE, is_live: false };
         let place = match self.free.pop() {
             Some(place) => {
                 self.known[place as usize] = known;
@@ -335,8 +370,8 @@ impl Intake {
                 u32::try_from(self.known.len() - 1).unwrap_or(NOWHERE)
             }
         };
-        self.by_text.insert(text, place);
-        place
+        self.texts.place(place, &self.known);
+        Some(place)
     }
 
     /// Marks the end of every series that this scrape did not have, and, when the page counted, forgets those that were not
@@ -344,7 +379,8 @@ impl Intake {
     fn end_missing(&mut self, store: &mut Store, at: Timestamp, is_ok: bool) {
         let scrapes = self.scrapes;
         let mut has_gone = false;
-        for known in &mut self.known {
+        let is_complete = is_ok && self.present == self.known.len() - self.free.len();
+        for known in self.known.iter_mut().filter(|_| !is_complete) {
             if known.seen == scrapes || known.text.is_empty() {
                 continue;
             }
@@ -374,13 +410,16 @@ impl Intake {
     fn release(&mut self, gone: impl Fn(&Known) -> bool) {
         for (place, known) in (0..).zip(&mut self.known) {
             if !known.text.is_empty() && gone(known) {
-                let text = std::mem::replace(&mut known.text, Arc::from(""));
-                self.by_text.remove(&text);
+                self.texts.remove(place, known.text);
+                (known.text, known.plain) = (Text::default(), None);
                 known.is_live = false;
                 known.fate = Fate::Unwanted;
                 self.refused.remove(&place);
                 self.free.push(place);
             }
+        }
+        if self.texts.is_wasteful() {
+            self.texts.compact(&mut self.known);
         }
     }
 
@@ -427,6 +466,21 @@ impl Intake {
     }
 }
 
+/// The format in which a series can be compared with a page as it stands there.
+fn plain(series: &str, format: PageFormat) -> Option<PageFormat> {
+    (!series.contains('\n')).then_some(format)
+}
+
+impl HasText for Known {
+    fn text(&self) -> Text {
+        self.text
+    }
+
+    fn set_text(&mut self, text: Text) {
+        self.text = text;
+    }
+}
+
 impl Known {
     fn id(&self) -> Option<SeriesId> {
         match self.fate {
@@ -467,6 +521,8 @@ fn is_creation_time(series: &str, kind: MetricKind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::exposed::IntakeOptions;
     use super::super::scrape::PageError;
     use super::*;
@@ -550,7 +606,7 @@ mod tests {
         assert_eq!(bench.page("b{x=\"y\"} 4\na 3\n").added, 0);
         bench.page("a 3\n");
         bench.page("a 3\n");
-        assert_eq!(bench.intake.by_text.len(), 1);
+        assert_eq!(bench.intake.texts.len(), 1);
         assert_eq!(bench.page("c 1\na 5\nb{x=\"y\"} 5\n").added, 2);
         assert_eq!(bench.newest(), [r#"a{job="j"} 5"#, r#"b{job="j", x="y"} 5"#, r#"c{job="j"} 1"#]);
         assert_eq!((bench.intake.known.len(), bench.intake.free.len()), (3, 0));
@@ -568,7 +624,7 @@ mod tests {
         assert_eq!((report.samples, report.stored), (2, 0), "{report:?}");
         assert!(report.error.is_some_and(|why| why.starts_with("line 3, ")));
         assert_eq!(bench.newest(), [r#"a{job="j"} stale"#, r#"b{job="j"} stale"#]);
-        assert_eq!(bench.intake.by_text.len(), 2, "what was new on a page that does not count is not kept");
+        assert_eq!(bench.intake.texts.len(), 2, "what was new on a page that does not count is not kept");
         assert_eq!(bench.page("a 2\nb 2\n").added, 0);
         assert_eq!(bench.newest(), [r#"a{job="j"} 2"#, r#"b{job="j"} 2"#]);
         assert_eq!(bench.report("up"), "1");

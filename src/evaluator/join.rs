@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::model::{Alert, AlertStatus, Labels, RuleId, TargetId, Timestamp};
-use crate::promql::{Value, evaluate};
+use crate::promql::live::{Plan, RootId};
+use crate::promql::{EvalError, Value};
 use crate::rule::{AnnotateContext, InstanceRow, RuleError, Transition};
 use crate::store::{Inventory, Limits, Retain, Store};
 
@@ -31,6 +32,7 @@ const TRIM_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Evaluator {
     pub(super) store: Store,
+    pub(super) plan: Plan,
     pub(super) groups: Vec<Group>,
     /// The order in which groups are evaluated that are due together.
     pub(super) order: Vec<usize>,
@@ -38,9 +40,11 @@ pub struct Evaluator {
     pub(super) places: HashMap<RuleId, (usize, usize)>,
     pub(super) healths: Vec<Health>,
     pub(super) measures: Vec<(Measure, Sight)>,
+    /// The expressions of the measures on the embedded source, in the plan.
+    pub(super) measure_roots: Vec<RootId>,
     pub(super) measured_at: Option<Timestamp>,
     pub(super) intakes: BTreeMap<TargetId, Intake>,
-    interval: Duration,
+    pub(super) interval: Duration,
     pub(super) context: AnnotateContext,
     pub(super) questions: Questions,
     /// The alerts of each rule that cannot be measured.
@@ -62,11 +66,13 @@ impl Evaluator {
     pub fn new(spec: EvaluatorSpec, rows: Vec<InstanceRow>) -> Self {
         let mut evaluator = Self {
             store: Store::new(),
+            plan: Plan::new(),
             groups: Vec::new(),
             order: Vec::new(),
             places: HashMap::new(),
             healths: Vec::new(),
             measures: Vec::new(),
+            measure_roots: Vec::new(),
             measured_at: None,
             intakes: BTreeMap::new(),
             interval: Duration::ZERO,
@@ -135,6 +141,7 @@ impl Evaluator {
         self.order = Wiring::connect(&mut self.groups, &mut measures);
         let rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
         self.healths = rules.map(|rule| std::mem::take(&mut rule.health)).collect();
+        self.replan();
     }
 
     pub(super) fn restore(&mut self, rows: Vec<InstanceRow>) {
@@ -182,11 +189,12 @@ impl Evaluator {
         for row in std::mem::take(&mut self.orphans) {
             transitions.changes.push(ending(row, now));
         }
-        let Self { store, groups, intakes, context, healths, unknown, failing, questions, .. } = self;
+        self.plan.begin();
+        let Self { store, plan, groups, intakes, context, healths, unknown, failing, questions, .. } = self;
         let targets: Vec<&ScrapeTarget> = intakes.values().map(Intake::target).collect();
         let (is_strict, elapsed) = (self.is_strict, self.elapsed);
         let mut around =
-            Surroundings { store, targets: &targets, context, healths, unknown, failing, is_strict, elapsed };
+            Surroundings { store, plan, targets: &targets, context, healths, unknown, failing, is_strict, elapsed };
         for index in &self.order {
             let group = &mut groups[*index];
             let Some(at) = group.due(now) else { continue };
@@ -204,8 +212,11 @@ impl Evaluator {
             let embedded = self.groups.iter().filter(|group| group.spec.source.is_embedded());
             let at = embedded.filter_map(|group| group.evaluated_at).max().unwrap_or(measure_at).max(measure_at);
             self.measured_at = Some(at);
-            let embedded = self.measures.iter().filter(|(measure, _)| measure.source.is_embedded());
-            transitions.readings = embedded.map(|(measure, sight)| self.read(measure, sight, at)).collect();
+            let values = self.measure_roots.iter().map(|root| self.plan.evaluate(*root, &self.store, at));
+            let values: Vec<Result<Value, EvalError>> = values.collect();
+            let embedded = self.measures.iter().filter(|(measure, _)| measure.source.is_embedded()).zip(values);
+            transitions.readings =
+                embedded.map(|((measure, sight), value)| self.read(measure, sight, value, at)).collect();
         }
         if is_due {
             self.questions.ask_measures(&self.measures, measure_at, &mut transitions);
@@ -236,10 +247,10 @@ impl Evaluator {
         transitions.unknown = firing.map(|alert| alert.labels.clone()).collect();
     }
 
-    fn read(&self, measure: &Measure, sight: &Sight, at: Timestamp) -> Reading {
+    fn read(&self, measure: &Measure, sight: &Sight, value: Result<Value, EvalError>, at: Timestamp) -> Reading {
         let targets: Vec<&ScrapeTarget> = self.intakes.values().map(Intake::target).collect();
         let scene = Scene { store: &self.store, targets: &targets, healths: &self.healths, at, read: at };
-        let elements = match evaluate(&measure.expr, &self.store, at) {
+        let elements = match value {
             Ok(_) if sight.has_failing_upstream(scene) => {
                 Err("a rule whose series the condition reads fails or has not been evaluated yet".to_owned())
             }

@@ -5,6 +5,7 @@
 
 mod spec;
 mod scrape;
+mod texts;
 mod view;
 
 mod agreement;
@@ -17,6 +18,7 @@ mod ingest;
 mod measure;
 mod outage;
 mod overdue;
+mod planned;
 mod failing;
 mod own;
 mod remote;

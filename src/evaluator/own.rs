@@ -139,6 +139,7 @@ impl OwnRule {
             evaluated_at: now,
             took: Duration::ZERO,
             error: None,
+            interpreted: Vec::new(),
             warnings: Vec::new(),
             instances: self.instances.iter().cloned().collect(),
         })

@@ -75,9 +75,11 @@ impl Evaluator {
 
     /// Evaluates the group at this place, whether or not it is due. Returns its rules that failed.
     pub fn evaluate_group(&mut self, place: usize, at: Timestamp) -> Vec<RuleFailure> {
-        let Self { store, groups, context, healths, unknown, failing, .. } = self;
+        self.plan.begin();
+        let Self { store, plan, groups, context, healths, unknown, failing, .. } = self;
         let (is_strict, elapsed) = (self.is_strict, self.elapsed);
-        let mut around = Surroundings { store, targets: &[], context, healths, unknown, failing, is_strict, elapsed };
+        let mut around =
+            Surroundings { store, plan, targets: &[], context, healths, unknown, failing, is_strict, elapsed };
         let Some(group) = groups.get_mut(place) else { return Vec::new() };
         group.evaluate(&mut around, at, &mut Vec::new());
         let failed = group.rules.iter().filter_map(|rule| rule.error.clone().map(|why| (rule.rule.name(), why)));

@@ -262,14 +262,14 @@ impl Evaluator {
         mut answer: Result<Answered, String>,
         transitions: &mut Transitions,
     ) {
-        let Self { store, groups, places, intakes, context, healths, unknown, failing, questions, .. } = self;
+        let Self { store, plan, groups, places, intakes, context, healths, unknown, failing, questions, .. } = self;
         let Some(group) = places.get(rule).and_then(|(group, _)| groups.get_mut(*group)) else { return };
         let Some(mut round) = group.round.take() else { return };
         if let Some(index) = round.waiting.remove(&id) {
             let targets: Vec<&ScrapeTarget> = intakes.values().map(Intake::target).collect();
             let (is_strict, elapsed) = (self.is_strict, self.elapsed);
             let mut around =
-                Surroundings { store, targets: &targets, context, healths, unknown, failing, is_strict, elapsed };
+                Surroundings { store, plan, targets: &targets, context, healths, unknown, failing, is_strict, elapsed };
             let standing = &mut group.rules[index];
             let spec = &group.spec;
             let it = standing.evaluation(spec, round.at);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{HistogramSample, Labels, RuleId, Sample, Timestamp, escape_url};
-use crate::promql::{SampleValue, Value};
+use crate::promql::live::{Plan, RootId};
+use crate::promql::{EvalError, SampleValue, Value, evaluate};
 use crate::rule::{
     ALERTS, ALERTS_FOR_STATE, AlertRule, AnnotateContext, Change, Instance, OnUnknown, RecordRule, Rule, RuleError,
     RuleGroup, RuleInstances, Seen, Timing, annotate, record, series_of,
@@ -32,6 +33,10 @@ pub(super) struct Standing {
     /// Its place among all rules.
     pub(super) number: usize,
     pub(super) sight: Sight,
+    /// Its expression in the plan, when the embedded source answers it.
+    pub(super) root: Option<RootId>,
+    /// The parts of it that the interpreter evaluates.
+    pub(super) interpreted: Vec<String>,
     /// How it went so far, while a reload is under way; otherwise the evaluator has it.
     pub(super) health: Health,
     pub(super) instances: RuleInstances,
@@ -63,6 +68,7 @@ pub(super) struct Evaluation<'a> {
 /// What rules see and write to.
 pub(super) struct Surroundings<'a> {
     pub(super) store: &'a mut Store,
+    pub(super) plan: &'a mut Plan,
     pub(super) targets: &'a [&'a ScrapeTarget],
     pub(super) context: &'a AnnotateContext,
     pub(super) healths: &'a mut [Health],
@@ -75,6 +81,22 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
+    /// The value of a rule's expression, as of the moment that it reads.
+    pub(super) fn evaluate(&mut self, rule: &Standing, read: Timestamp) -> Result<Value, EvalError> {
+        match rule.root {
+            Some(root) => self.plan.evaluate(root, self.store, read),
+            None => evaluate(rule.rule.expr(), self.store, read),
+        }
+    }
+
+    /// Lets those who read what a rule writes know that it may have written.
+    fn note_written(&mut self, rule: &Rule) {
+        match rule {
+            Rule::Record(rule) => self.plan.wrote(&rule.name),
+            Rule::Alert(_) => [ALERTS, ALERTS_FOR_STATE].iter().for_each(|name| self.plan.wrote(name)),
+        }
+    }
+
     /// What an evaluation sees.
     pub(super) fn scene(&self, it: Evaluation<'_>) -> Scene<'_> {
         Scene { store: self.store, targets: self.targets, healths: self.healths, at: it.at, read: it.read }
@@ -96,6 +118,8 @@ impl Standing {
         Self {
             number,
             sight,
+            root: None,
+            interpreted: Vec::new(),
             health: Health::default(),
             instances: RuleInstances::new(rule.id().clone(), timing),
             rule: Arc::new(rule),
@@ -153,6 +177,7 @@ impl Standing {
                 Err(error) => Some(error),
             },
         };
+        around.note_written(&rule);
         if let Some(health) = around.healths.get_mut(self.number) {
             health.note(it.read, error.is_some() || !is_whole, it.group.interval);
         }
@@ -280,8 +305,8 @@ impl Standing {
         }
         for gone in self.outputs.difference(&outputs) {
             // What another rule has written in this evaluation goes on.
-            let last = store.find(gone).and_then(|id| store.series(id).last());
-            if last.is_none_or(|last| last.at < it.read) {
+            let last_at = store.find(gone).and_then(|id| store.newest_at(id));
+            if last_at.is_none_or(|last_at| last_at < it.read) {
                 store.end(gone, it.read);
             }
         }
@@ -361,6 +386,7 @@ impl Standing {
             evaluated_at: self.evaluated_at,
             took: self.took,
             error: self.error.clone(),
+            interpreted: self.interpreted.clone(),
             warnings: self.warnings.iter().cloned().chain(self.sight.is_cut().then(|| CUT.to_owned())).collect(),
             instances: self.instances.iter().cloned().collect(),
         }

@@ -81,6 +81,8 @@ pub struct RuleView {
     pub took: Duration,
     /// Why the last evaluation failed, if it did.
     pub error: Option<String>,
+    /// The parts of its expression that the plan does not know and the interpreter evaluates.
+    pub interpreted: Vec<String>,
     /// What the source says about its last answer.
     pub warnings: Vec<String>,
     /// Its instances; none for a recording rule.

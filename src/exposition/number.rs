@@ -53,6 +53,26 @@ fn small_integer(token: &[u8]) -> Option<f64> {
     Some(sum as f64)
 }
 
+/// The whole number at the beginning of `rest`, if it ends its line and is exact as a float, and how long it is: what most
+/// lines have behind their series.
+#[inline]
+pub(super) fn whole_to_line_end(rest: &[u8]) -> Option<(f64, usize)> {
+    let mut sum: u64 = 0;
+    let mut length = 0;
+    for byte in rest.iter().take(EXACT_DIGITS + 1) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        sum = sum * 10 + u64::from(digit);
+        length += 1;
+    }
+    let is_end = matches!(rest.get(length), None | Some(b'\n'));
+    #[expect(clippy::cast_precision_loss, reason = "15 digits are exact")]
+    let value = sum as f64;
+    (is_end && length > 0 && length <= EXACT_DIGITS).then_some((value, length))
+}
+
 /// The moment that a run of digits means, in milliseconds; `None` when there are too many.
 pub(super) fn parse_timestamp(digits: &[u8]) -> Option<Timestamp> {
     let mut ms: i64 = 0;

@@ -34,6 +34,16 @@ fn sample<'a>(cursor: &mut Cursor<'a>, parts: &mut Parts, number: u32) -> Result
     let start = cursor.at;
     cursor.strict_series(parts)?;
     let series = cursor.slice(start, cursor.at);
+    behind_series(cursor, parts, series, number)
+}
+
+/// Reads what comes behind the series.
+pub(super) fn behind_series<'a>(
+    cursor: &mut Cursor<'a>,
+    parts: &mut Parts,
+    series: &'a str,
+    number: u32,
+) -> Result<Line<'a>, Trouble> {
     let value = number_after_space(cursor, "value", "after the series")?;
     let mut at = None;
     if cursor.peek() == b' ' && !cursor.rest().starts_with(b" # ") {

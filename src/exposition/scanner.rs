@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::number::{parse_timestamp, parse_value};
+use super::number::{parse_timestamp, parse_value, whole_to_line_end};
 use super::openmetrics::{self, Read};
 use super::series::{Cursor, Parts};
 use super::{Entry, Line, Malformed, MetricKind, Trouble};
@@ -51,6 +51,50 @@ impl<'a> Scanner<'a> {
     /// A scanner at the top of a page in OpenMetrics.
     pub fn openmetrics(page: &'a str) -> Self {
         Self { format: Format::OpenMetrics, ..Self::new(page) }
+    }
+
+    /// The next entry, if it is a sample of the series with this text, one that a [`Line`] of the same format had and that
+    /// holds no line break: a comparison of bytes finds that out. `None` says nothing about what comes instead, or whether
+    /// it is written a little differently.
+    #[inline]
+    pub fn next_of(&mut self, series: &str) -> Option<Result<Line<'a>, Malformed>> {
+        debug_assert!(!series.contains('\n'), "{series:?}");
+        let (start, number) = (self.next, self.number);
+        let end = start + series.len();
+        let bytes = self.page.as_bytes();
+        if bytes.get(start..end)? != series.as_bytes() || bytes.get(end) != Some(&b' ') || start == end {
+            return None;
+        }
+        if let Some((value, length)) = whole_to_line_end(&bytes[end + 1..])
+            && !matches!(self.format, Format::Ended)
+        {
+            self.next = end + 1 + length + 1;
+            self.number = number.saturating_add(1);
+            return Some(Ok(Line { series: &self.page[start..end], value, at: None, number }));
+        }
+        self.next_from(end)
+    }
+
+    /// The next sample, of which the series is known to end here.
+    fn next_from(&mut self, end: usize) -> Option<Result<Line<'a>, Malformed>> {
+        let (start, number) = (self.next, self.number);
+        let mut cursor = Cursor::new(self.page, end);
+        let series = &self.page[start..end];
+        let line = match self.format {
+            Format::Text => {
+                cursor.skip_blanks();
+                if cursor.peek() == b'{' {
+                    // A name, and its labels behind a space.
+                    return None;
+                }
+                behind_series(&mut cursor, series, number)
+            }
+            Format::OpenMetrics => openmetrics::behind_series(&mut cursor, &mut self.parts, series, number),
+            Format::Ended => return None,
+        };
+        self.next = cursor.end + 1;
+        self.number = number.saturating_add(1 + cursor.breaks);
+        Some(line.map_err(|trouble| trouble.locate(self.page, start, number)))
     }
 
     /// What is wrong with the end of a page in OpenMetrics, if something is; asked once.
@@ -114,7 +158,11 @@ fn read_line<'a>(cursor: &mut Cursor<'a>, parts: &mut Parts, number: u32) -> Res
 fn sample<'a>(cursor: &mut Cursor<'a>, parts: &mut Parts, number: u32) -> Result<Line<'a>, Trouble> {
     let start = cursor.at;
     let end = cursor.series(parts)?;
-    let series = cursor.slice(start, end);
+    behind_series(cursor, cursor.slice(start, end), number)
+}
+
+/// Reads what comes behind the series.
+fn behind_series<'a>(cursor: &mut Cursor<'a>, series: &'a str, number: u32) -> Result<Line<'a>, Trouble> {
     cursor.skip_blanks();
     let value = value(cursor)?;
     cursor.skip_blanks();
@@ -341,5 +389,81 @@ mod tests {
         assert_eq!(text(b"a 1\nb{c=\"\xff\"} 2").unwrap_err().to_string(), "line 2, column 6: this is not UTF-8 text");
         assert_eq!(text(b"\xc3").unwrap_err().to_string(), "line 1, column 1: this is not UTF-8 text");
         assert_eq!(text("é".as_bytes()), Ok("é"));
+    }
+
+    /// What a scanner reads that expects each of these series in turn, as long as they come.
+    fn read_expecting(mut scanner: Scanner<'_>, expected: &[&str]) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut expected = expected.iter().peekable();
+        loop {
+            let known = expected.peek().and_then(|series| scanner.next_of(series));
+            let (mark, entry) = match known {
+                Some(line) => {
+                    expected.next();
+                    ("=", line.map(Entry::Sample))
+                }
+                None => match scanner.next() {
+                    Some(entry) => ("", entry),
+                    None => return lines,
+                },
+            };
+            lines.push(match entry {
+                Ok(Entry::Sample(Line { series, value, at, number })) => {
+                    let at = at.map_or(String::new(), |at| format!(" @{}", at.millis()));
+                    format!("{mark}{number}: {series} {value}{at}")
+                }
+                Ok(Entry::Type { name, .. }) => format!("{mark}TYPE {name}"),
+                Err(error) => format!("{mark}{error}"),
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_expected_is_found_by_its_bytes() {
+        let check = |page: &str, expected: &[&str], want: &[&str]| {
+            assert_eq!(read_expecting(Scanner::new(page), expected), want, "{page}");
+        };
+        let labeled = "a{b=\"c\"}";
+        check("a{b=\"c\"} 1\nd 2.5 7\n", &[labeled, "d"], &["=1: a{b=\"c\"} 1", "=2: d 2.5 @7"]);
+        check("# TYPE a gauge\na 1\na 2", &["a", "a"], &["TYPE a", "=2: a 1", "=3: a 2"]);
+        check("a 123456789012345\n", &["a"], &["=1: a 123456789012345"]);
+        check("a 1234567890123456\n", &["a"], &["=1: a 1234567890123456"]);
+        check("a  1 \nb 1 5 \n", &["a", "b"], &["=1: a 1", "=2: b 1 @5"]);
+        // Something else that begins alike, or the same written differently.
+        check("ab 1\n", &["a"], &["1: ab 1"]);
+        check("a {b=\"c\"} 1\n", &["a"], &["1: a {b=\"c\"} 1"]);
+        check("a{b=\"c\"}1\n", &[labeled], &["1: a{b=\"c\"} 1"]);
+        check(" a 1\n", &["a"], &["1: a 1"]);
+        check("a 1\n", &[""], &["1: a 1"]);
+        check("a", &["a"], &["line 1, column 2: expected a value after the series, found the end of the line"]);
+        // What is wrong stands where it stands, and the next line is read.
+        check(
+            "b 1\na x\nb 2\n",
+            &["b", "a", "b"],
+            &["=1: b 1", "=line 2, column 3: the value `x` is not a number", "=3: b 2"],
+        );
+        check(
+            "a 1\r\n",
+            &["a"],
+            &[
+                "=line 1, column 3: the value `1\\r` is not a number; lines end with a bare newline in this format, not with a carriage return",
+            ],
+        );
+        check("a \n", &["a"], &["=line 1, column 3: expected a value after the series, found the end of the line"]);
+    }
+
+    #[test]
+    fn so_it_is_in_openmetrics() {
+        let check = |page: &str, expected: &[&str], want: &[&str]| {
+            assert_eq!(read_expecting(Scanner::openmetrics(page), expected), want, "{page}");
+        };
+        let exemplar = "a_total 1 # {b=\"c\"} 2\na_total 2.5 1.5\n# EOF\n";
+        check(exemplar, &["a_total", "a_total"], &["=1: a_total 1", "=2: a_total 2.5 @1500"]);
+        let spaces = "a  1\n# EOF\n";
+        check(spaces, &["a"], &["=line 1, column 3: expected a value after the series, found ` `"]);
+        let behind = "a 1\n# EOF\na 1\n";
+        check(behind, &["a", "a"], &["=1: a 1", "line 3, column 1: there is something behind `# EOF`"]);
+        let label = "a {b} 1\n# EOF\n";
+        check(label, &["a"], &["=line 1, column 3: the value `{b}` is not a number"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Label sets.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,7 +14,14 @@ pub const ALERT_NAME: &str = "alertname";
 
 /// A set of labels, sorted by name. A label with an empty value is the same as none, so there is none. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
+pub struct Labels(Arc<[Arc<Label>]>);
+
+/// A name and its value. Sets share those that they have in common; see [`LabelPool`].
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+struct Label {
+    name: Arc<str>,
+    value: Arc<str>,
+}
 
 impl Labels {
     /// The empty set.
@@ -32,8 +40,8 @@ impl Labels {
 
     /// The value of a label; empty when there is none.
     pub fn get(&self, name: &str) -> &str {
-        match self.0.binary_search_by(|(other, _)| (**other).cmp(name)) {
-            Ok(at) => &self.0[at].1,
+        match self.0.binary_search_by(|label| (*label.name).cmp(name)) {
+            Ok(at) => &self.0[at].value,
             Err(_) => "",
         }
     }
@@ -45,7 +53,7 @@ impl Labels {
 
     /// Names and values, in order of names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        self.0.iter().map(|label| (&*label.name, &*label.value))
     }
 
     /// How many labels there are.
@@ -60,7 +68,7 @@ impl Labels {
 
     /// A builder that starts from this set.
     pub fn edit(&self) -> LabelsBuilder {
-        LabelsBuilder { pairs: self.0.to_vec() }
+        LabelsBuilder { labels: self.0.to_vec() }
     }
 
     /// This set without the metric name.
@@ -72,7 +80,7 @@ impl Labels {
     /// The labels whose name passes.
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&str) -> bool) -> Self {
-        Self(self.0.iter().filter(|(name, _)| keep(name)).cloned().collect())
+        Self(self.0.iter().filter(|label| keep(&label.name)).cloned().collect())
     }
 
     /// These labels, and of `others` those whose name is not among them.
@@ -91,11 +99,11 @@ impl Labels {
     /// Whether both have the same value for every label that both have.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let (mut left, mut right) = (self.0.iter().peekable(), other.0.iter().peekable());
-        while let (Some((left_name, left_value)), Some((right_name, right_value))) = (left.peek(), right.peek()) {
-            match left_name.cmp(right_name) {
+        while let (Some(one), Some(two)) = (left.peek(), right.peek()) {
+            match one.name.cmp(&two.name) {
                 std::cmp::Ordering::Less => drop(left.next()),
                 std::cmp::Ordering::Greater => drop(right.next()),
-                std::cmp::Ordering::Equal if left_value == right_value => drop((left.next(), right.next())),
+                std::cmp::Ordering::Equal if one.value == two.value => drop((left.next(), right.next())),
                 std::cmp::Ordering::Equal => return false,
             }
         }
@@ -107,8 +115,8 @@ impl Labels {
         const OFFSET: u64 = 14_695_981_039_346_656_037;
         const PRIME: u64 = 1_099_511_628_211;
         let mut hash = OFFSET;
-        for (name, value) in &*self.0 {
-            for text in [name, value] {
+        for label in &*self.0 {
+            for text in [&label.name, &label.value] {
                 for byte in text.as_bytes().iter().chain(&[0xff]) {
                     hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
                 }
@@ -182,48 +190,101 @@ impl<'de> Deserialize<'de> for Labels {
 #[derive(Clone, Debug, Default)]
 pub struct LabelsBuilder {
     /// Sorted by name, without empty values.
-    pairs: Vec<(Arc<str>, Arc<str>)>,
+    labels: Vec<Arc<Label>>,
 }
 
 impl LabelsBuilder {
     /// Sets a label; an empty value removes it.
     pub fn set(&mut self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> &mut Self {
         let (name, value) = (name.into(), value.into());
-        match self.pairs.binary_search_by(|(other, _)| other.cmp(&name)) {
-            Ok(at) if value.is_empty() => drop(self.pairs.remove(at)),
-            Ok(at) => self.pairs[at].1 = value,
+        match self.labels.binary_search_by(|label| label.name.cmp(&name)) {
+            Ok(at) if value.is_empty() => drop(self.labels.remove(at)),
+            Ok(at) => self.labels[at] = Arc::new(Label { name, value }),
             Err(_) if value.is_empty() => {}
-            Err(at) => self.pairs.insert(at, (name, value)),
+            Err(at) => self.labels.insert(at, Arc::new(Label { name, value })),
         }
         self
     }
 
     /// Removes a label.
     pub fn remove(&mut self, name: &str) -> &mut Self {
-        self.pairs.retain(|(other, _)| &**other != name);
+        self.labels.retain(|label| &*label.name != name);
         self
     }
 
     /// The value of a label; empty when there is none.
     pub fn get(&self, name: &str) -> &str {
-        self.pairs.iter().find(|(other, _)| &**other == name).map_or("", |(_, value)| value)
+        self.labels.iter().find(|label| &*label.name == name).map_or("", |label| &label.value)
     }
 
     /// Names and values, in order of names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        self.pairs.iter().map(|(name, value)| (&**name, &**value))
+        self.labels.iter().map(|label| (&*label.name, &*label.value))
     }
 
     /// Removes the labels whose name does not pass.
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> &mut Self {
-        self.pairs.retain(|(name, _)| keep(name));
+        self.labels.retain(|label| keep(&label.name));
         self
     }
 
     /// The set.
     pub fn build(self) -> Labels {
-        Labels(self.pairs.into())
+        Labels(self.labels.into())
     }
+}
+
+/// Labels that many sets have in common, each once in memory.
+#[derive(Debug, Default)]
+pub struct LabelPool {
+    labels: HashSet<Arc<Label>>,
+    bytes: usize,
+}
+
+/// What a label takes without its text: two heads with pointers, and its place in the pool.
+const POOLED_BYTES: usize = 100;
+
+impl LabelPool {
+    /// The same set, made of labels of the pool.
+    #[must_use]
+    pub fn share(&mut self, labels: &Labels) -> Labels {
+        let mut is_ours = true;
+        for label in &*labels.0 {
+            match self.labels.get(label) {
+                Some(shared) => is_ours &= Arc::ptr_eq(shared, label),
+                None => {
+                    self.bytes += bytes_of(label);
+                    self.labels.insert(label.clone());
+                }
+            }
+        }
+        if is_ours {
+            return labels.clone();
+        }
+        let shared = |label: &Arc<Label>| self.labels.get(label).unwrap_or(label).clone();
+        Labels(labels.0.iter().map(shared).collect())
+    }
+
+    /// Forgets the labels that no set has any more.
+    pub fn forget(&mut self) {
+        let bytes = &mut self.bytes;
+        self.labels.retain(|label| {
+            let is_used = Arc::strong_count(label) > 1;
+            if !is_used {
+                *bytes -= bytes_of(label);
+            }
+            is_used
+        });
+    }
+
+    /// What the labels take in memory, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+fn bytes_of(label: &Label) -> usize {
+    POOLED_BYTES + label.name.len() + label.value.len()
 }
 
 /// The 64-bit hash of a label set, printed as 16 hexadecimal digits.

@@ -42,7 +42,7 @@ pub use id::{
     ClientName, DeliveryId, GroupKey, IntegrationId, IntegrationKind, ReceiverName, RollbackId, RuleId, SecretName,
     Slot, SourceName, TargetId,
 };
-pub use labels::{ALERT_NAME, Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
+pub use labels::{ALERT_NAME, Fingerprint, LabelPool, Labels, LabelsBuilder, METRIC_NAME, is_label_name};
 pub use matcher::{MatchOp, Matcher, MatcherError, Patterns};
 pub use notification::{
     GroupNotification, GroupStatus, NoticeNotification, Notification, NotifyReason, RollbackNote, RollbackNotification,

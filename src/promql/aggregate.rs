@@ -168,7 +168,7 @@ fn groups(items: &[Item], grouping: &Grouping) -> Vec<Group> {
 
 impl Grouping {
     /// Whether a label is part of a group's labels.
-    fn keeps(&self, name: &str) -> bool {
+    pub(super) fn keeps(&self, name: &str) -> bool {
         match self {
             Self::By(names) => names.iter().any(|kept| kept == name),
             Self::Without(names) => name != METRIC_NAME && !names.iter().any(|dropped| dropped == name),
@@ -261,21 +261,26 @@ pub(super) fn order(a: f64, b: f64, first: Ordering) -> Ordering {
 
 /// How many elements `topk`, `bottomk` and `limitk` are asked for; an error that counts once they are known.
 fn element_count(interpreter: &mut Interpreter<'_>, param: &Expr) -> Result<Result<usize, EvalError>, EvalError> {
-    /// The least and the greatest of 64-bit integers, as floats.
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     let count = interpreter.scalar(param)?;
-    if count.is_nan() {
-        return Ok(Err(EvalError::new(param.span, "Parameter value is NaN")));
-    }
-    if count >= BEYOND {
-        return Ok(Err(EvalError::new(param.span, format!("Scalar value {} overflows int64", GoFloat(count)))));
-    }
+    Ok(whole_count(count).ok_or_else(|| {
+        let what = match count.is_nan() {
+            true => "Parameter value is NaN".to_owned(),
+            false => format!("Scalar value {} overflows int64", GoFloat(count)),
+        };
+        EvalError::new(param.span, what)
+    }))
+}
+
+/// A number as a count of elements, none when it is negative; `None` for NaN and what is beyond a 64-bit integer.
+pub(super) fn whole_count(count: f64) -> Option<usize> {
+    /// The first integer beyond those of 64 bits, as a float.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a float cast saturates, which is meant"
     )]
-    Ok(Ok(count as usize))
+    (count < BEYOND).then_some(count as usize)
 }
 
 fn count_values(items: &[Item], grouping: &Grouping, label: &str) -> Vec<Item> {

@@ -26,7 +26,7 @@ impl Matching {
     }
 
     /// The labels of the key, as a set.
-    fn group(&self, labels: &Labels) -> Labels {
+    pub(super) fn group(&self, labels: &Labels) -> Labels {
         let is_listed = |name: &str| self.labels.iter().any(|label| label == name);
         labels.filter(|name| if self.is_on { is_listed(name) } else { !is_listed(name) && name != METRIC_NAME })
     }

@@ -45,6 +45,8 @@ mod window;
 mod histogram_notation;
 mod series_notation;
 
+pub mod live;
+
 pub use crate::store::LOOKBACK;
 pub use annotation::{Annotation, Annotations, Severity};
 pub use ast::{

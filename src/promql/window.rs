@@ -44,6 +44,18 @@ pub(super) struct Window<'a> {
     starts: Option<&'a Rich>,
 }
 
+impl<'a> Window<'a> {
+    /// The numbers of a series in the range `(start, end]` of an expression that is evaluated for `at`.
+    pub(super) fn of_floats(
+        labels: &'a Labels,
+        floats: &'a [Sample],
+        (start, end, at): (Timestamp, Timestamp, Timestamp),
+    ) -> Self {
+        let (reading, span) = (Reading::Plain, Span::default());
+        Self { labels, floats, histograms: &[], start, end, at, reading, drops_name: false, span, starts: None }
+    }
+}
+
 impl Window<'_> {
     /// The metric's name.
     pub(super) fn metric(&self) -> &str {

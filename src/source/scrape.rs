@@ -17,6 +17,12 @@ use super::job::{ActiveTarget, Ask};
 /// How much of a page is looked at before the rest is waited for: what is no page of metrics is mostly none from its first
 /// lines on.
 const HEAD: usize = 64 * 1024;
+/// A page that is larger gets [`ROOM`] at once.
+const LARGE: usize = 256 * 1024;
+/// What is asked for so much memory (glibc: more than 32 MiB) asks the system for it, takes only what is written to, and gives
+/// all of it back when the page was taken in. Smaller pieces stay with the thread that read the page, and once more with each
+/// other thread that has read one.
+const ROOM: usize = (32 << 20) + LARGE;
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +109,9 @@ async fn page(clients: &HttpClients, active: &ActiveTarget, has_status: &mut boo
     while let Some(chunk) = response.chunk().await.map_err(ScrapeError::of)? {
         if how.body_max > 0 && body.len() + chunk.len() > how.body_max {
             return Err(ScrapeError::TooLarge(how.body_max));
+        }
+        if body.len() + chunk.len() > LARGE && body.capacity() < ROOM {
+            body.reserve_exact(ROOM - body.len());
         }
         body.extend_from_slice(&chunk);
         if !is_head_read && body.len() >= HEAD {

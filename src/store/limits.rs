@@ -2,15 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::SelectorId;
+use super::{SelectorId, Series};
 use crate::model::{Labels, Timestamp};
 
-/// What a series takes without its labels and samples: its slot, its place in the map and in the lists of its selectors.
-const SERIES_BYTES: usize = 160;
-/// What a label takes without its text: two pointers with lengths, and the heads of what they point to.
-const LABEL_BYTES: usize = 64;
-/// What a sample takes: 16 bytes, and a quarter that is kept spare.
-const SAMPLE_BYTES: usize = 20;
+/// What a series takes without its labels and samples: its slot, its place in the table, in the lists of its selectors and
+/// among the known lines of its target.
+const SERIES_BYTES: usize = 300;
+/// What a label of a series takes; the label itself is there once for all series.
+const LABEL_BYTES: usize = size_of::<usize>();
 
 /// How much may be stored. At a limit new series are refused; those that are there go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,36 +23,52 @@ pub struct Limits {
 /// What there is to be held against the limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Size {
-    pub(super) series: usize,
-    pub(super) samples: usize,
-    /// Of all labels.
-    pub(super) labels_bytes: usize,
+    series: usize,
+    labels: usize,
+    /// Of all samples.
+    samples_bytes: usize,
 }
 
 impl Size {
     pub(super) fn add_series(&mut self, labels: &Labels) {
         self.series += 1;
-        self.labels_bytes += bytes_of(labels);
+        self.labels += labels.len();
     }
 
-    pub(super) fn remove_series(&mut self, labels: &Labels) {
+    pub(super) fn remove_series(&mut self, series: &Series) {
         self.series -= 1;
-        self.labels_bytes -= bytes_of(labels);
+        self.labels -= series.labels().len();
+        self.samples_bytes -= series.heap_bytes();
     }
 
-    /// `series * 160 + labels * 64 + their text + samples * 20`.
+    /// Adds the samples of a series.
+    #[cfg(test)]
+    pub(super) fn add_samples(&mut self, series: &Series) {
+        self.samples_bytes += series.heap_bytes();
+    }
+
+    /// Changes the samples of a series.
+    #[inline]
+    pub(super) fn change<T>(&mut self, series: &mut Series, change: impl FnOnce(&mut Series) -> T) -> T {
+        let before = series.heap_bytes();
+        let result = change(series);
+        self.samples_bytes = self.samples_bytes + series.heap_bytes() - before;
+        result
+    }
+
+    pub(super) fn series(&self) -> usize {
+        self.series
+    }
+
     pub(super) fn bytes(&self) -> usize {
-        self.series * SERIES_BYTES + self.labels_bytes + self.samples * SAMPLE_BYTES
+        self.series * SERIES_BYTES + self.labels * LABEL_BYTES + self.samples_bytes
     }
 
-    pub(super) fn reaches(&self, limits: &Limits) -> bool {
+    /// Whether a limit is reached, with `pool` bytes for the labels themselves.
+    pub(super) fn reaches(&self, limits: &Limits, pool: usize) -> bool {
         limits.series_max.is_some_and(|max| self.series >= max)
-            || limits.memory_max.is_some_and(|max| self.bytes() >= max)
+            || limits.memory_max.is_some_and(|max| self.bytes() + pool >= max)
     }
-}
-
-fn bytes_of(labels: &Labels) -> usize {
-    labels.iter().map(|(name, value)| LABEL_BYTES + name.len() + value.len()).sum()
 }
 
 /// The new series of a target that were refused, and who wanted them.

@@ -14,12 +14,22 @@ mod outages;
 mod lineage;
 mod retain;
 mod rich;
+mod samples;
 mod selector;
 mod series;
+mod starts;
+
+#[cfg(test)]
+mod faithful;
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
+
+use hashbrown::HashTable;
 
 pub use inventory::Inventory;
 pub use limits::Limits;
@@ -27,10 +37,11 @@ pub use lineage::{Origin, TargetHistory};
 pub use outages::Outages;
 pub use retain::Retain;
 pub use rich::Rich;
+pub use samples::{Place, Walk};
 pub use selector::{SelectorId, metric_names};
 pub use series::{Append, Series, SeriesId};
 
-use crate::model::{HistogramSample, Labels, Matcher, Sample, TargetId, Timestamp, stale_nan};
+use crate::model::{HistogramSample, LabelPool, Labels, Matcher, Sample, TargetId, Timestamp};
 use limits::{Refusals, Size};
 use rich::RichTable;
 use selector::Selectors;
@@ -45,7 +56,13 @@ pub struct Store {
     slots: Vec<Slot>,
     /// Slots whose series was dropped, ready for another.
     free: Vec<u32>,
-    by_labels: HashMap<Labels, SeriesId>,
+    /// Slots by their series' labels.
+    by_labels: HashTable<u32>,
+    hasher: RandomState,
+    /// The labels of all series, each once.
+    pool: LabelPool,
+    /// Where the last new series is from: mostly the next one is from there too.
+    origin: Arc<Origin>,
     /// How often a series has come or gone.
     membership: u64,
     /// Native histograms and starts of counters.
@@ -83,11 +100,15 @@ struct Slot {
 impl Store {
     /// A store without selectors, which therefore keeps nothing yet.
     pub fn new() -> Self {
+        let nowhere = Arc::new(Origin::Report(TargetId::new("")));
         Self {
             selectors: Selectors::default(),
             slots: Vec::new(),
             free: Vec::new(),
-            by_labels: HashMap::new(),
+            by_labels: HashTable::new(),
+            hasher: RandomState::new(),
+            pool: LabelPool::default(),
+            origin: nowhere.clone(),
             membership: 0,
             rich: RichTable::default(),
             targets: HashMap::new(),
@@ -96,7 +117,7 @@ impl Store {
             refusals: HashMap::new(),
             refused_count: 0,
             renewed_at: None,
-            nothing: Series::new(Labels::empty(), Origin::Report(TargetId::new("")), Duration::ZERO),
+            nothing: Series::new(Labels::empty(), nowhere, Duration::ZERO),
         }
     }
 
@@ -172,6 +193,7 @@ impl Store {
         for id in &dropped {
             self.vacate(*id);
         }
+        self.pool.forget();
         (dropped, has_new)
     }
 
@@ -217,7 +239,7 @@ impl Store {
     /// Offers a series, which is created if some registered selector wants it and there is room. An existing one keeps the
     /// origin it was created with, unless the target that it was from is gone.
     pub fn offer(&mut self, labels: &Labels, origin: &Origin) -> Offered {
-        if let Some(id) = self.by_labels.get(labels).copied() {
+        if let Some(id) = self.find(labels) {
             self.adopt(id, origin);
             return Offered::Kept(id);
         }
@@ -226,42 +248,59 @@ impl Store {
         if !self.has_room() {
             return Offered::Refused(wanted_by);
         }
-        let series = Series::new(labels.clone(), origin.clone(), reach);
+        let labels = self.pool.share(labels);
+        let origin = self.share_origin(origin);
+        let series = Series::new(labels.clone(), origin, reach);
         let Some(id) = self.occupy(series) else { return Offered::Refused(wanted_by) };
         for selector in wanted_by {
             self.selectors.join(selector, id);
         }
-        self.by_labels.insert(labels.clone(), id);
-        self.size.add_series(labels);
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let hash_of = |slot: &u32| slots[*slot as usize].series.as_ref().map_or(0, |it| hasher.hash_one(it.labels()));
+        self.by_labels.insert_unique(hasher.hash_one(&labels), id.slot, hash_of);
+        self.size.add_series(&labels);
         Offered::Kept(id)
+    }
+
+    fn share_origin(&mut self, origin: &Origin) -> Arc<Origin> {
+        if *self.origin != *origin {
+            self.origin = Arc::new(origin.clone());
+        }
+        self.origin.clone()
     }
 
     /// Whether a new series would be kept.
     pub fn has_room(&self) -> bool {
-        !self.size.reaches(&self.limits)
+        !self.size.reaches(&self.limits, self.pool.bytes() + self.rich.bytes())
     }
 
     /// A series whose target is gone belongs to whoever brings it now.
     fn adopt(&mut self, id: SeriesId, origin: &Origin) {
-        let Some(series) = live(&mut self.slots, id) else { return };
         let is_gone = |target: &TargetId| !self.targets.contains_key(target);
-        if series.origin() != origin && series.origin().target().is_some_and(is_gone) {
-            series.set_origin(origin.clone());
+        let before = self.series(id).origin();
+        if before != origin && before.target().is_some_and(is_gone) {
+            let origin = self.share_origin(origin);
+            if let Some(series) = live(&mut self.slots, id) {
+                series.set_origin(origin);
+            }
         }
     }
 
     /// The series with these labels, if it is stored.
     pub fn find(&self, labels: &Labels) -> Option<SeriesId> {
-        self.by_labels.get(labels).copied()
+        let slot_of = |slot: &u32| &self.slots[*slot as usize];
+        let is_it = |slot: &u32| slot_of(slot).series.as_ref().is_some_and(|it| it.labels() == labels);
+        let slot = self.by_labels.find(self.hasher.hash_one(labels), is_it)?;
+        Some(SeriesId { slot: *slot, generation: slot_of(slot).generation })
     }
 
     /// Marks the end of a series that is stored: there is no value any more from `at` on, or right after its last sample.
     pub fn end(&mut self, labels: &Labels, at: Timestamp) {
-        let Some(id) = self.find(labels) else { return };
-        let newest_histogram = self.rich.get(id).and_then(Rich::last_at);
-        if let Some(series) = live(&mut self.slots, id) {
-            self.size.samples += usize::from(series.end_at(at));
-            self.size.samples += usize::from(end_histograms(series, newest_histogram, at));
+        if let Some(id) = self.find(labels)
+            && let Some(series) = live(&mut self.slots, id)
+        {
+            let newest_histogram = self.rich.newest_at(id);
+            self.size.change(series, |series| series.end_at(at, newest_histogram));
         }
     }
 
@@ -272,9 +311,8 @@ impl Store {
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(series) = &mut slot.series else { continue };
             if series.origin().target() == Some(target) {
-                self.size.samples += usize::from(series.end_at(at));
-                let newest_histogram = self.rich.get(series_id(index, slot.generation)).and_then(Rich::last_at);
-                self.size.samples += usize::from(end_histograms(series, newest_histogram, at));
+                let newest_histogram = self.rich.newest_at(series_id(index, slot.generation));
+                self.size.change(series, |series| series.end_at(at, newest_histogram));
             }
         }
     }
@@ -308,41 +346,52 @@ impl Store {
         self.refused_count
     }
 
-    /// Adds a sample. Only samples newer than the newest one of the series are stored.
+    /// Adds a sample. Only samples newer than the newest one of the series, which may be a histogram, are stored.
+    #[inline]
     pub fn append(&mut self, id: SeriesId, sample: Sample) -> Append {
-        match live(&mut self.slots, id) {
-            Some(series) => {
-                let appended = series.append(sample);
-                self.size.samples += usize::from(appended == Append::Stored);
-                appended
-            }
-            None => {
-                debug_assert!(false, "append to the dropped series {id:?}");
-                Append::OutOfOrder
-            }
+        let Some(series) = live(&mut self.slots, id) else {
+            debug_assert!(false, "append to the dropped series {id:?}");
+            return Append::OutOfOrder;
+        };
+        match self.rich.newest_at(id).and_then(|newest| refused(newest, sample.at)) {
+            Some(refused) => refused,
+            None => self.size.change(series, |series| series.append(sample)),
         }
     }
 
-    /// Adds a native histogram. Only histograms newer than the newest one of the series are stored.
+    /// Adds a native histogram. Only histograms newer than the newest sample of the series, which may be a float, are stored.
     pub fn append_histogram(&mut self, id: SeriesId, sample: HistogramSample) -> Append {
         let Some(series) = live(&mut self.slots, id) else {
             debug_assert!(false, "append to the dropped series {id:?}");
             return Append::OutOfOrder;
         };
         let newest_float = series.last().map(|last| last.at);
-        let (appended, taken) = self.rich.append(id, sample, newest_float);
-        self.size.samples += taken;
-        appended
+        match newest_float.and_then(|newest| refused(newest, sample.at)) {
+            Some(refused) => refused,
+            None => self.rich.append(id, sample, newest_float),
+        }
     }
 
     /// Notes since when what the newest sample of a series counts is counted.
     pub fn note_start(&mut self, id: SeriesId, at: Timestamp, start: Timestamp) {
-        self.rich.note_start(id, at, start);
+        if live(&mut self.slots, id).is_some() {
+            self.rich.note_start(id, at, start);
+        }
+    }
+
+    /// When the newest sample of a series was taken, float or histogram, which may be a stale marker.
+    pub fn newest_at(&self, id: SeriesId) -> Option<Timestamp> {
+        self.series(id).last().map(|last| last.at).max(self.rich.newest_at(id))
     }
 
     /// What a series has besides float samples; few have anything.
     pub fn rich(&self, id: SeriesId) -> Option<&Rich> {
         self.rich.get(id)
+    }
+
+    /// How often a series began to have histograms, or has none any more: as long as it is the same, the same series have some.
+    pub fn histogram_changes(&self) -> u64 {
+        self.rich.changes()
     }
 
     /// A series. An id that `trim` has dropped is a series without labels and samples.
@@ -363,6 +412,17 @@ impl Store {
     /// The same for a registered set; `None` for another, which takes a look at every series.
     pub fn standing(&self, matchers: &[Matcher]) -> Option<&[SeriesId]> {
         self.selectors.find(matchers).map(|id| self.selectors.members(id))
+    }
+
+    /// The registered selector with these matchers, in any order.
+    pub fn selector(&self, matchers: &[Matcher]) -> Option<SelectorId> {
+        self.selectors.find(matchers)
+    }
+
+    /// How often a series that a selector wants was dropped. As long as it is the same, the list of [`Store::selected`]
+    /// only grows at its end; when it has changed, those that are left are still in order.
+    pub fn departures(&self, id: SelectorId) -> u64 {
+        self.selectors.departures(id)
     }
 
     /// Ids of the series that a selector wants.
@@ -400,9 +460,9 @@ impl Store {
         self.refusals.retain(|_, refusals| refusals.forget(now - reach_max, |_| true));
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(series) = &mut slot.series else { continue };
-            self.size.samples -= series.trim(now);
+            self.size.change(series, |series| series.trim(now));
             let id = series_id(index, slot.generation);
-            self.size.samples -= self.rich.trim(id, now - series.reach());
+            self.rich.trim(id, now - series.reach());
             let history = series.origin().target().and_then(|target| self.targets.get(target));
             let is_lost = history.is_some_and(|history| history.was_lost(now, series.reach()));
             if series.is_empty() && self.rich.get(id).is_none() && !is_lost {
@@ -412,29 +472,45 @@ impl Store {
         for id in &dropped {
             self.vacate(*id);
         }
+        if !dropped.is_empty() {
+            self.pool.forget();
+        }
         self.selectors.prune(&dropped);
         dropped
     }
 
     /// Forgets all series and all targets. Who wants what stays.
     pub fn forget_series(&mut self) {
-        let stored: Vec<SeriesId> = self.by_labels.values().copied().collect();
+        let stored = self.scan(&[]);
         for id in stored {
             self.vacate(id);
         }
+        self.pool.forget();
         self.selectors.forget_members();
         self.targets.clear();
         self.refusals.clear();
     }
 
-    /// What the series take in memory, about: `series * 160 + labels * 64 + their text + samples * 20`.
+    /// What the series take in memory, about: `series * 300 + their labels * 8 + samples as they are encoded`, histograms as
+    /// they are, and each label that there is once.
     pub fn memory_bytes(&self) -> usize {
-        self.size.bytes()
+        self.size.bytes() + self.pool.bytes() + self.rich.bytes()
     }
 
     /// How many series are stored.
     pub fn series_count(&self) -> usize {
-        self.by_labels.len()
+        self.size.series()
+    }
+
+    /// Whether what is counted step by step is what there is.
+    #[cfg(test)]
+    fn is_counted_right(&self) -> bool {
+        let mut size = Size::default();
+        for series in self.slots.iter().filter_map(|slot| slot.series.as_ref()) {
+            size.add_series(series.labels());
+            size.add_samples(series);
+        }
+        self.size == size && self.rich.is_counted_right()
     }
 
     fn scan(&self, matchers: &[Matcher]) -> Vec<SeriesId> {
@@ -469,9 +545,12 @@ impl Store {
         self.membership += 1;
         let slot = &mut self.slots[id.slot as usize];
         if let Some(series) = slot.series.take() {
-            self.size.remove_series(series.labels());
-            self.size.samples -= series.len() + self.rich.remove(id);
-            self.by_labels.remove(series.labels());
+            self.size.remove_series(&series);
+            self.rich.remove(id);
+            let hash = self.hasher.hash_one(series.labels());
+            if let Ok(entry) = self.by_labels.find_entry(hash, |slot| *slot == id.slot) {
+                entry.remove();
+            }
         }
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(id.slot);
@@ -489,14 +568,13 @@ fn live(slots: &mut [Slot], id: SeriesId) -> Option<&mut Series> {
     slot.series.as_mut()
 }
 
-/// Marks the end of histograms that are newer than every float; says whether a marker was stored.
-fn end_histograms(series: &mut Series, newest: Option<Timestamp>, at: Timestamp) -> bool {
-    let Some(newest) = newest else { return false };
-    if series.last().is_some_and(|last| last.at > newest) {
-        return false;
+/// Why a sample at `at` is not stored beside one of `newest`; none when it is newer.
+fn refused(newest: Timestamp, at: Timestamp) -> Option<Append> {
+    match at.cmp(&newest) {
+        Ordering::Less => Some(Append::OutOfOrder),
+        Ordering::Equal => Some(Append::Duplicate),
+        Ordering::Greater => None,
     }
-    let at = at.max(newest + Duration::from_millis(1));
-    series.append(Sample { at, value: stale_nan() }) == Append::Stored
 }
 
 fn series_id(index: usize, generation: u32) -> SeriesId {

@@ -6,11 +6,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Append, SeriesId};
+use super::{Append, SeriesId, refused};
 use crate::model::{CounterReset, Histogram, HistogramSample, Timestamp};
 
-/// What a histogram takes besides its buckets, in float samples.
-const HISTOGRAM_SAMPLES: usize = 8;
+/// What a histogram takes besides its buckets, with the head of what points to it.
+const HISTOGRAM_BYTES: usize = size_of::<HistogramSample>() + size_of::<Histogram>() + 2 * size_of::<usize>();
+/// What a start takes.
+const START_BYTES: usize = size_of::<(Timestamp, Timestamp)>();
+/// What a series takes that has such things: its place in the table, and as much that tables keep spare.
+const ENTRY_BYTES: usize = 2 * size_of::<(SeriesId, Rich)>();
 
 /// What one series has besides float samples.
 #[derive(Debug, Default)]
@@ -51,19 +55,26 @@ impl Rich {
         Some((self.histograms.front()?.at, self.histograms.back()?.at))
     }
 
-    /// When the newest histogram was taken.
-    pub(super) fn last_at(&self) -> Option<Timestamp> {
-        self.histograms.back().map(|sample| sample.at)
+    /// Whether there is any histogram.
+    pub fn has_histograms(&self) -> bool {
+        !self.histograms.is_empty()
     }
 
-    /// Drops what is not after a moment; says how much it took, in float samples.
+    /// Drops what is not after a moment; says how many bytes that took.
     fn drop_until(&mut self, horizon: Timestamp) -> usize {
         let mut dropped = 0;
         while let Some(sample) = self.histograms.pop_front_if(|sample| sample.at <= horizon) {
-            dropped += weight(&sample);
+            dropped += bytes_of(&sample);
         }
-        while self.starts.pop_front_if(|(at, _)| *at <= horizon).is_some() {}
+        while self.starts.pop_front_if(|(at, _)| *at <= horizon).is_some() {
+            dropped += START_BYTES;
+        }
         dropped
+    }
+
+    /// What it takes in memory, about.
+    fn bytes(&self) -> usize {
+        ENTRY_BYTES + self.starts.len() * START_BYTES + self.histograms.iter().map(bytes_of).sum::<usize>()
     }
 
     fn is_empty(&self) -> bool {
@@ -91,73 +102,112 @@ fn reset_of(histogram: &Histogram, before: Option<&Histogram>) -> CounterReset {
     if is_alike && !has_reset() { CounterReset::NotReset } else { CounterReset::Unknown }
 }
 
-/// How much room a histogram takes, in float samples.
-fn weight(sample: &HistogramSample) -> usize {
-    HISTOGRAM_SAMPLES + sample.histogram.positive.len() + sample.histogram.negative.len()
+/// What a histogram takes in memory, about.
+fn bytes_of(sample: &HistogramSample) -> usize {
+    let Histogram { positive, negative, bounds, .. } = &*sample.histogram;
+    HISTOGRAM_BYTES + size_of_val(&**positive) + size_of_val(&**negative) + size_of_val(&**bounds)
 }
 
 /// The series that have such things.
 #[derive(Debug, Default)]
-pub(super) struct RichTable(HashMap<SeriesId, Rich>);
+pub(super) struct RichTable {
+    by_series: HashMap<SeriesId, Rich>,
+    /// What it all takes in memory, about.
+    bytes: usize,
+    /// How often a series began to have histograms, or has none any more.
+    changes: u64,
+}
 
 impl RichTable {
     pub(super) fn get(&self, id: SeriesId) -> Option<&Rich> {
-        if self.0.is_empty() { None } else { self.0.get(&id) }
+        if self.by_series.is_empty() { None } else { self.by_series.get(&id) }
     }
 
-    /// Adds a histogram that is newer than those before, and says how much room it takes, in float samples. What it says
-    /// of resets is replaced by what is seen: that it continues the one before, unless there was a float in between, or
-    /// nothing.
+    /// When the newest histogram of a series was taken.
+    #[inline]
+    pub(super) fn newest_at(&self, id: SeriesId) -> Option<Timestamp> {
+        Some(self.get(id)?.histograms.back()?.at)
+    }
+
+    /// How often a series began to have histograms, or has none any more.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// What it all takes in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether what is counted step by step is what there is.
+    #[cfg(test)]
+    pub(super) fn is_counted_right(&self) -> bool {
+        self.bytes == self.by_series.values().map(Rich::bytes).sum::<usize>()
+    }
+
+    /// Adds a histogram that is newer than those before. What it says of resets is replaced by what is seen: that it
+    /// continues the one before, unless there was a float in between, or nothing.
     pub(super) fn append(
         &mut self,
         id: SeriesId,
         mut sample: HistogramSample,
         newest_float: Option<Timestamp>,
-    ) -> (Append, usize) {
-        let rich = self.0.entry(id).or_default();
+    ) -> Append {
+        if let Some(refused) = self.newest_at(id).and_then(|newest| refused(newest, sample.at)) {
+            return refused;
+        }
+        let rich = entry(&mut self.by_series, &mut self.bytes, id);
         let before = rich.histograms.back().filter(|before| newest_float.is_none_or(|at| at < before.at));
         let seen = reset_of(&sample.histogram, before.map(|before| &*before.histogram));
         if sample.histogram.reset != seen {
             Arc::make_mut(&mut sample.histogram).reset = seen;
         }
-        match rich.last_at() {
-            Some(last) if sample.at < last => return (Append::OutOfOrder, 0),
-            Some(last) if sample.at == last => return (Append::Duplicate, 0),
-            _ => {}
-        }
-        let taken = weight(&sample);
+        self.bytes += bytes_of(&sample);
+        self.changes += u64::from(!rich.has_histograms());
         rich.histograms.push_back(sample);
-        (Append::Stored, taken)
+        Append::Stored
     }
 
     /// Notes since when the newest sample of a series counts.
     pub(super) fn note_start(&mut self, id: SeriesId, at: Timestamp, start: Timestamp) {
-        let starts = &mut self.0.entry(id).or_default().starts;
+        let starts = &mut entry(&mut self.by_series, &mut self.bytes, id).starts;
         if starts.back().is_none_or(|(last, _)| *last < at) {
             starts.push_back((at, start));
+            self.bytes += START_BYTES;
         }
     }
 
-    /// Drops what a series has that is not after a moment, and says how much room that took.
-    pub(super) fn trim(&mut self, id: SeriesId, horizon: Timestamp) -> usize {
-        if self.0.is_empty() {
-            return 0;
+    /// Drops what a series has that is not after a moment.
+    pub(super) fn trim(&mut self, id: SeriesId, horizon: Timestamp) {
+        if self.by_series.is_empty() {
+            return;
         }
-        let Some(rich) = self.0.get_mut(&id) else { return 0 };
-        let dropped = rich.drop_until(horizon);
+        let Some(rich) = self.by_series.get_mut(&id) else { return };
+        let had_histograms = rich.has_histograms();
+        self.bytes -= rich.drop_until(horizon);
+        self.changes += u64::from(had_histograms && !rich.has_histograms());
         if rich.is_empty() {
-            self.0.remove(&id);
+            self.remove(id);
         }
-        dropped
     }
 
-    /// Forgets a series, and says how much room it took.
-    pub(super) fn remove(&mut self, id: SeriesId) -> usize {
-        if self.0.is_empty() {
-            return 0;
+    /// Forgets a series.
+    pub(super) fn remove(&mut self, id: SeriesId) {
+        if !self.by_series.is_empty()
+            && let Some(rich) = self.by_series.remove(&id)
+        {
+            self.bytes -= rich.bytes();
+            self.changes += u64::from(rich.has_histograms());
         }
-        self.0.remove(&id).map_or(0, |rich| rich.histograms.iter().map(weight).sum())
     }
+}
+
+/// What there is of a series, or room for it.
+fn entry<'a>(by_series: &'a mut HashMap<SeriesId, Rich>, bytes: &mut usize, id: SeriesId) -> &'a mut Rich {
+    by_series.entry(id).or_insert_with(|| {
+        *bytes += ENTRY_BYTES;
+        Rich::default()
+    })
 }
 
 #[cfg(test)]

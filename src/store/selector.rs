@@ -18,6 +18,8 @@ struct Selector {
     reach: Duration,
     /// In the order in which they appeared.
     members: Vec<SeriesId>,
+    /// How often a series has left; in between the list only grows at its end.
+    departures: u64,
     /// Since when its samples are kept; none when that is as long as the store has been there.
     kept_since: Option<Timestamp>,
     /// How far back its samples were kept before it was registered anew.
@@ -110,6 +112,7 @@ impl Selectors {
             matchers: matchers.clone(),
             reach,
             members: Vec::new(),
+            departures: 0,
             kept_since,
             kept: Duration::ZERO,
             is_wanted: true,
@@ -204,6 +207,10 @@ impl Selectors {
         &self.get(id).members
     }
 
+    pub(super) fn departures(&self, id: SelectorId) -> u64 {
+        self.get(id).departures
+    }
+
     pub(super) fn join(&mut self, id: SelectorId, series: SeriesId) {
         self.get_mut(id).members.push(series);
     }
@@ -268,13 +275,18 @@ impl Selectors {
         }
         let dropped: HashSet<SeriesId> = dropped.iter().copied().collect();
         for selector in self.list.iter_mut().flatten() {
+            let before = selector.members.len();
             selector.members.retain(|id| !dropped.contains(id));
+            selector.departures += u64::from(selector.members.len() < before);
         }
     }
 
     /// Forgets all series.
     pub(super) fn forget_members(&mut self) {
-        self.list.iter_mut().flatten().for_each(|selector| selector.members.clear());
+        for selector in self.list.iter_mut().flatten().filter(|selector| !selector.members.is_empty()) {
+            selector.members.clear();
+            selector.departures += 1;
+        }
     }
 
     fn get(&self, id: SelectorId) -> &Selector {

@@ -18,6 +18,13 @@ pub struct HealthLabel {
     pub health: &'static str,
 }
 
+/// How expressions are evaluated.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PlanLabel {
+    /// `plan` or `partly_interpreted`.
+    pub evaluation: &'static str,
+}
+
 /// Which queue.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct QueueLabel {
@@ -66,6 +73,12 @@ pub struct ServiceTelemetry {
     pub targets: Family<HealthLabel, Gauge>,
     /// Rules that are evaluated.
     pub rules: Gauge,
+    /// Expressions of the live plan, by how they are evaluated.
+    pub plan_expressions: Family<PlanLabel, Gauge>,
+    /// Nodes of the live plan.
+    pub plan_nodes: Gauge,
+    /// Evaluations of expressions that the live plan left to the interpreter.
+    pub plan_fallbacks: Counter,
     /// How long the evaluation of a group took.
     pub group_seconds: Histogram,
     /// Samples that rules gave.
@@ -106,6 +119,9 @@ impl ServiceTelemetry {
             secrets_missing: Gauge::default(),
             targets: Family::default(),
             rules: Gauge::default(),
+            plan_expressions: Family::default(),
+            plan_nodes: Gauge::default(),
+            plan_fallbacks: Counter::default(),
             group_seconds: Durations.new_metric(),
             rule_samples: Counter::default(),
             series_bytes: Gauge::default(),
@@ -155,6 +171,17 @@ impl ServiceTelemetry {
     fn register_evaluation(&self, registry: &mut Registry) {
         registry.register("targets", "Targets, by health (up, down, unknown)", self.targets.clone());
         registry.register("rules", "Rules that are evaluated", self.rules.clone());
+        registry.register(
+            "plan_expressions",
+            "Expressions of the live plan, by evaluation (plan, partly_interpreted)",
+            self.plan_expressions.clone(),
+        );
+        registry.register("plan_nodes", "Nodes of the live plan, shared ones counted once", self.plan_nodes.clone());
+        registry.register(
+            "plan_fallbacks",
+            "Evaluations that the live plan left to the interpreter: native histograms, or what may be an error",
+            self.plan_fallbacks.clone(),
+        );
         registry.register_with_unit(
             "rule_group",
             "Evaluating the rules of a group",

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use atalaya::telemetry::{
-    AttemptLabels, DiscoveryLabels, HealthLabel, IntegrationLabel, MetricsFormat, NotificationLabels, QueueLabel,
-    ReasonLabel, RemoteLabels, ResultLabel, SourceLabel, Telemetry,
+    AttemptLabels, DiscoveryLabels, HealthLabel, IntegrationLabel, MetricsFormat, NotificationLabels, PlanLabel,
+    QueueLabel, ReasonLabel, RemoteLabels, ResultLabel, SourceLabel, Telemetry,
 };
 
 const DOCUMENT: &str = include_str!("../../docs/metrics.md");
@@ -24,6 +24,7 @@ fn telemetry() -> Telemetry {
     telemetry.remote_seconds.get_or_create(&SourceLabel { source: source.clone() }).observe(1.0);
     telemetry.remote_coalesced.get_or_create(&SourceLabel { source }).inc();
     service.targets.get_or_create(&HealthLabel { health: "up" }).set(1);
+    service.plan_expressions.get_or_create(&PlanLabel { evaluation: "plan" }).set(1);
     service.queue_length.get_or_create(&QueueLabel { queue: "engine" }).set(1);
     service.attempts.get_or_create(&AttemptLabels { integration, answer: "2xx" }).inc();
     service.call_seconds.get_or_create(&IntegrationLabel { integration }).observe(1.0);

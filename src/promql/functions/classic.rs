@@ -5,17 +5,17 @@ const ROUNDING: f64 = 1e-12;
 
 /// A bucket: how many observations were at most `bound`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ClassicBucket {
-    pub(super) bound: f64,
-    pub(super) count: f64,
+pub(in super::super) struct ClassicBucket {
+    pub(in super::super) bound: f64,
+    pub(in super::super) count: f64,
 }
 
 /// Where counts had to be lifted: the lowest and the highest bound, and the greatest difference.
-pub(super) type Fixed = (f64, f64, f64);
+pub(in super::super) type Fixed = (f64, f64, f64);
 
 /// The value below which the fraction `q` of observations lies, by straight lines within buckets.
 /// And where counts did not grow with their bounds.
-pub(super) fn quantile(q: f64, buckets: Vec<ClassicBucket>) -> (f64, Option<Fixed>) {
+pub(in super::super) fn quantile(q: f64, buckets: Vec<ClassicBucket>) -> (f64, Option<Fixed>) {
     if q.is_nan() {
         return (f64::NAN, None);
     }
@@ -52,7 +52,7 @@ fn quantile_of(q: f64, buckets: &[ClassicBucket]) -> f64 {
 }
 
 /// The fraction of observations between two values, by straight lines within buckets of finite width.
-pub(super) fn fraction(lower: f64, upper: f64, buckets: Vec<ClassicBucket>) -> f64 {
+pub(in super::super) fn fraction(lower: f64, upper: f64, buckets: Vec<ClassicBucket>) -> f64 {
     let Some(buckets) = in_order(buckets) else { return f64::NAN };
     let all = buckets.last().map_or(0.0, |bucket| bucket.count);
     if all == 0.0 || lower.is_nan() || upper.is_nan() {

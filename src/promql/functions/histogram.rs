@@ -17,7 +17,7 @@ use super::native;
 use crate::model::{Histogram, Labels};
 
 /// The label that holds a bucket's upper bound.
-const BOUND: &str = "le";
+pub(in super::super) const BOUND: &str = "le";
 
 /// The histograms among the elements of a vector.
 struct Histograms {
@@ -170,7 +170,7 @@ fn histograms(interpreter: &mut Interpreter<'_>, items: Vec<Item>, span: Span) -
 }
 
 /// A bound as Go reads a float.
-fn bound_of(text: &str) -> Option<f64> {
+pub(in super::super) fn bound_of(text: &str) -> Option<f64> {
     let unsigned = text.trim_start_matches(['+', '-']);
     let is_word = |word: &str| unsigned.eq_ignore_ascii_case(word);
     if is_word("inf") || is_word("infinity") {

@@ -14,7 +14,7 @@ use super::super::{ParseError, Span};
 use super::conversion;
 
 /// The longest label that is written, in bytes. Nested calls could double a label at each level.
-const WRITTEN_MAX: usize = 64 * 1024;
+pub(in super::super) const WRITTEN_MAX: usize = 64 * 1024;
 
 /// `label_replace(v, target, replacement, source, regex)`
 pub(super) fn replace(interpreter: &mut Interpreter<'_>, args: &[Expr], span: Span) -> Result<Outcome, EvalError> {
@@ -124,7 +124,7 @@ fn target(interpreter: &mut Interpreter<'_>, arg: &Expr, function: &str) -> Resu
 }
 
 /// The regular expression, which has to match a whole value.
-fn anchored(pattern: &str) -> Result<Regex, String> {
+pub(in super::super) fn anchored(pattern: &str) -> Result<Regex, String> {
     anchored_regex(pattern).map_err(|_| format!("`{pattern}` is not a regular expression"))
 }
 

@@ -19,8 +19,12 @@ mod trend;
 
 use std::fmt;
 
+pub(super) use classic::{ClassicBucket, fraction as classic_fraction, quantile as classic_quantile};
+pub(super) use histogram::{BOUND, bound_of};
 pub(super) use info::{matchers as info_matchers, shifts as info_shifts};
+pub(super) use labels::{WRITTEN_MAX, anchored};
 pub(super) use math::{max as max_of, min as min_of};
+pub(super) use presence::labels_of;
 
 use super::annotation::{Annotation, Annotations};
 use super::ast::{AggregateOp, Call, Expr, ExprKind, Selector, ValueType};
@@ -72,10 +76,21 @@ enum Body {
     Whole(Whole),
 }
 
-type FloatsBody = fn(&Window<'_>, &[f64]) -> Option<f64>;
+pub(super) type FloatsBody = fn(&Window<'_>, &[f64]) -> Option<f64>;
 type WindowBody = fn(&Window<'_>, &[f64], &mut Annotations) -> Option<SampleValue>;
-type Check = fn(&[f64], &[Expr], &mut Annotations) -> Result<(), EvalError>;
+pub(super) type Check = fn(&[f64], &[Expr], &mut Annotations) -> Result<(), EvalError>;
 type Whole = fn(&mut Interpreter<'_>, &[Expr], Span) -> Result<Outcome, EvalError>;
+
+/// The part of a function that works on numbers alone, for the live plan.
+#[derive(Clone, Copy)]
+pub(super) enum FloatBody {
+    /// From each value.
+    Each(fn(f64) -> f64),
+    /// From each value and the scalars behind it; an element without a result is left out.
+    Map(fn(f64, &[f64]) -> Option<f64>),
+    /// From the numbers of each series in a range and the scalars beside it, which may be checked.
+    Floats(FloatsBody, Option<Check>),
+}
 
 /// All functions, by name.
 pub fn functions() -> &'static [Function] {
@@ -141,6 +156,16 @@ impl Function {
             args.push("…".to_owned());
         }
         format!("{}({})", self.name, args.join(", "))
+    }
+
+    /// How it works on numbers; `None` when it has its own way.
+    pub(super) fn float_body(&self) -> Option<FloatBody> {
+        match self.body {
+            Body::Each(body) => Some(FloatBody::Each(body)),
+            Body::Map(body) => Some(FloatBody::Map(body)),
+            Body::Floats(body, check) => Some(FloatBody::Floats(body, check)),
+            Body::Histogram(_) | Body::Window(_) | Body::OwnSample(_) | Body::Whole(_) => None,
+        }
     }
 
     /// The type of the argument at a place.

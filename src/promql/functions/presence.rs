@@ -28,7 +28,7 @@ fn absence(is_absent: bool, of: &Expr) -> Outcome {
 
 /// The labels that an expression would surely have: those that a selector asks for with `=`, and for which it does not
 /// ask twice.
-fn labels_of(expr: &Expr) -> Labels {
+pub(in super::super) fn labels_of(expr: &Expr) -> Labels {
     match &expr.kind {
         ExprKind::Paren(inner) => labels_of(inner),
         ExprKind::Selector(selector) | ExprKind::Range { selector, .. } => sure_labels(&selector.matchers),

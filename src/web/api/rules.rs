@@ -82,6 +82,9 @@ struct Course {
     health: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
+    /// Ours: the parts of the query that the interpreter evaluates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    interpreted: Vec<String>,
     evaluation_time: Lasting,
     last_evaluation: String,
 }
@@ -242,6 +245,7 @@ fn rule_of(rule: &RuleView, has_alerts: bool) -> Rule {
             RuleHealth::Failing => "err",
         },
         last_error: rule.error.clone(),
+        interpreted: rule.interpreted.clone(),
         evaluation_time: Lasting(rule.took),
         last_evaluation: moment(rule.evaluated_at),
     };
