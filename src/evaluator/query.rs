@@ -183,7 +183,9 @@ impl Evaluator {
         let behind = newest.map_or(Duration::ZERO, |newest| newest.since(at));
         let asked = if behind > NOW_SLACK { reach.saturating_add(behind) } else { reach };
         (asked > kept).then(|| {
-            let (asked, kept) = (format_duration(asked), format_duration(kept));
+            // Of a moment of now the milliseconds tell nobody anything.
+            let whole = Duration::from_secs(asked.as_secs().saturating_add(u64::from(asked.subsec_nanos() > 0)));
+            let (asked, kept) = (format_duration(whole), format_duration(kept));
             format!("`{text}` is asked for {asked} back, and may be kept for no more than {kept}")
         })
     }
