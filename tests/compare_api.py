@@ -7,7 +7,7 @@ A page is scraped by both, twice a second. Its samples have their own times, and
 it, so both hold the same. Then the same requests go to both: data must be equal, and so must the status and the kind of
 an error. Prometheus is Debian's 2.42, so a few things are allowed for, here and nowhere else:
 
-- its windows are closed on both sides: no moment that is asked for has a sample at the end of a window;
+- its windows are closed on both sides: windows have half a second too many, so that none begins at a sample;
 - it sums less exactly, so numbers may differ by a billionth;
 - it tells no annotations, formats with fewer blanks, and keeps names with `atan2`, which is not asked;
 - its lists go by blocks of time, ours by samples, so all samples lie within what is asked for, or none;
@@ -186,28 +186,28 @@ def instants(at):
     expressions = [
         "1", "-1.5e-7", "1e21", "1e300 * 1e300", "0/0", "-1/0", '"a text\\n"', "time()", "vector(time())", "requests_total",
         "requests_total offset 1m", "queue_length", "-queue_length", "odd", "odd * 2", "{job='api', __name__=~'odd|build.*'}",
-        "queue_length > bool 1", "queue_length > 1", "queue_length{queue=~'a|c'} offset 2m", "requests_total[62s]",
-        "queue_length[1m33s] offset 1m", "nosuch", "nosuch[5m]", "absent(nosuch{a='b'})", "absent(queue_length)",
-        "rate(requests_total[62s])", "increase(requests_total[5m2s])", "irate(requests_total[2m2s])", "delta(queue_length[3m2s])",
-        "resets(requests_total[10m2s])", "changes(queue_length[10m2s])", "deriv(queue_length[5m2s])",
-        "predict_linear(queue_length[5m2s], 600)", "sum(requests_total)", "sum by (code) (rate(requests_total[2m2s]))",
+        "queue_length > bool 1", "queue_length > 1", "queue_length{queue=~'a|c'} offset 2m", "requests_total[62s500ms]",
+        "queue_length[1m33s500ms] offset 1m", "nosuch", "nosuch[5m]", "absent(nosuch{a='b'})", "absent(queue_length)",
+        "rate(requests_total[62s500ms])", "increase(requests_total[5m2s500ms])", "irate(requests_total[2m2s500ms])", "delta(queue_length[3m2s500ms])",
+        "resets(requests_total[10m2s500ms])", "changes(queue_length[10m2s500ms])", "deriv(queue_length[5m2s500ms])",
+        "predict_linear(queue_length[5m2s500ms], 600)", "sum(requests_total)", "sum by (code) (rate(requests_total[2m2s500ms]))",
         "avg without (pod, instance) (requests_total)", "min by (pod) (requests_total)", "max(requests_total)", "count(requests_total)",
         "group by (code) (requests_total)", "stddev(requests_total)", "stdvar by (code) (requests_total)",
         "count_values('value', requests_total)", "quantile(0.9, requests_total)", "quantile(0.5, queue_length)",
         "requests_total{code='500'} / on (pod) group_left () sum by (pod) (requests_total)",
-        "sum by (pod) (requests_total) / on (pod) sum by (pod) (rate(requests_total[2m2s]))",
+        "sum by (pod) (requests_total) / on (pod) sum by (pod) (rate(requests_total[2m2s500ms]))",
         "requests_total and on (pod) requests_total{pod='a'}", "queue_length or requests_total", "requests_total unless requests_total{pod='a'}",
-        "histogram_quantile(0.9, sum by (le) (rate(latency_seconds_bucket[2m2s])))",
-        "histogram_quantile(0.5, latency_seconds_bucket)", "histogram_quantile(0.99, rate(latency_seconds_bucket[2m2s]))",
-        "max_over_time(queue_length[3m2s])", "min_over_time(queue_length[3m2s])", "avg_over_time(queue_length[3m2s])",
-        "sum_over_time(queue_length[3m2s])", "count_over_time(queue_length[3m2s])", "last_over_time(queue_length[3m2s])",
-        "stddev_over_time(queue_length[3m2s])", "quantile_over_time(0.5, queue_length[3m2s])", "present_over_time(queue_length[3m2s])",
-        "absent_over_time(nosuch[3m2s])", "max_over_time(rate(requests_total[62s])[5m2s:20s])", "abs(queue_length)", "ceil(queue_length)",
+        "histogram_quantile(0.9, sum by (le) (rate(latency_seconds_bucket[2m2s500ms])))",
+        "histogram_quantile(0.5, latency_seconds_bucket)", "histogram_quantile(0.99, rate(latency_seconds_bucket[2m2s500ms]))",
+        "max_over_time(queue_length[3m2s500ms])", "min_over_time(queue_length[3m2s500ms])", "avg_over_time(queue_length[3m2s500ms])",
+        "sum_over_time(queue_length[3m2s500ms])", "count_over_time(queue_length[3m2s500ms])", "last_over_time(queue_length[3m2s500ms])",
+        "stddev_over_time(queue_length[3m2s500ms])", "quantile_over_time(0.5, queue_length[3m2s500ms])", "present_over_time(queue_length[3m2s500ms])",
+        "absent_over_time(nosuch[3m2s500ms])", "max_over_time(rate(requests_total[62s500ms])[5m2s500ms:20s])", "abs(queue_length)", "ceil(queue_length)",
         "floor(queue_length)", "round(queue_length, 0.5)", "clamp(queue_length, 0, 3)", "exp(queue_length)", "ln(requests_total)",
         "sqrt(requests_total)", "sgn(queue_length)", "timestamp(queue_length)", "minute()", "day_of_week(vector(1e9))",
         "label_replace(queue_length, 'q', '$1-x', 'queue', '(.*)')", "label_join(queue_length, 'j', '-', 'queue', 'job')",
         "scalar(build_info)", "requests_total * on () group_left (version) build_info", "sort(requests_total)", "sort_desc(requests_total)",
-        f"queue_length @ {at - 60}", "queue_length @ start()", "rate(requests_total[62s] @ end())", "sum(requests_total) by (code) > 100",
+        f"queue_length @ {at - 60}", "queue_length @ start()", "rate(requests_total[62s500ms] @ end())", "sum(requests_total) by (code) > 100",
         "(queue_length)", "queue_length % 3", "queue_length ^ 2", "2 ^ queue_length", 
         "topk(2, requests_total{code='200'})", "bottomk(1, queue_length)", "pi()",
     ]
@@ -221,10 +221,10 @@ def instants(at):
 
 def ranges(at):
     expressions = [
-        "1", "time()", "requests_total", "queue_length", "rate(requests_total[62s])", "sum by (code) (rate(requests_total[2m2s]))",
-        "histogram_quantile(0.9, sum by (le, pod) (rate(latency_seconds_bucket[2m2s])))", "queue_length > 7", "queue_length offset 1m",
+        "1", "time()", "requests_total", "queue_length", "rate(requests_total[62s500ms])", "sum by (code) (rate(requests_total[2m2s500ms]))",
+        "histogram_quantile(0.9, sum by (le, pod) (rate(latency_seconds_bucket[2m2s500ms])))", "queue_length > 7", "queue_length offset 1m",
         "odd", "absent(queue_length{queue='c'})", "queue_length @ start()", "queue_length - queue_length @ end()", "nosuch",
-        "topk(1, queue_length)", "count_values('v', round(queue_length))", "max_over_time(queue_length[1m3s:10s])", "vector(1) or queue_length",
+        "topk(1, queue_length)", "count_values('v', round(queue_length))", "max_over_time(queue_length[1m3s500ms:10s])", "vector(1) or queue_length",
     ]
     for expression in expressions:
         yield "query_range", [("query", expression), ("start", str(at - 301)), ("end", str(at)), ("step", "14")]

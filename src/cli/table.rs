@@ -53,7 +53,8 @@ pub(super) fn courses(series: &[ShownSeries], span: (f64, f64), width: Option<us
     let room = width.map(|width| width.saturating_sub(columns_width(&columns[..3]) + least));
     fit(&mut columns[3..], room);
     let chars = width.unwrap_or(COLUMNS).saturating_sub(columns_width(&columns));
-    let chars = chars.clamp(COURSE_CHARS_MIN, COURSE_CHARS_MAX);
+    // With more characters than moments there would be holes where nothing is missing.
+    let chars = chars.clamp(COURSE_CHARS_MIN, COURSE_CHARS_MAX).min(moments(series, span));
     lines(series, &columns, |row| match row {
         None => "COURSE".to_owned(),
         Some(row) => {
@@ -61,6 +62,15 @@ pub(super) fn courses(series: &[ShownSeries], span: (f64, f64), width: Option<us
             course(&points, span, chars)
         }
     })
+}
+
+/// How many moments there are in a span, by the two that are next to each other.
+fn moments(series: &[ShownSeries], (from, to): (f64, f64)) -> usize {
+    let steps = series.iter().flat_map(|it| it.points.windows(2).map(|pair| pair[1].0 - pair[0].0));
+    let step = steps.filter(|step| *step > 0.0).fold(f64::INFINITY, f64::min);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what is too large is as good as any")]
+    let count = ((to - from) / step).round().max(0.0) as usize;
+    count.saturating_add(1)
 }
 
 /// The table, with what all series have in common above it, and something behind each line.
@@ -212,9 +222,14 @@ mod tests {
 
     #[test]
     fn a_course_fills_the_line() {
-        let all = [series(&[("pod", "a")], &[0.0, 7.0]), series(&[("pod", "b")], &[3.0])];
-        let text = courses(&all, (0.0, 1.0), Some(40));
-        let want = "LAST  MIN  MAX  pod  COURSE\n   7    0    7  a    ▁                 █\n   3    3    3  b    ▁\n";
+        let many: Vec<f64> = (0..100).map(f64::from).collect();
+        let all = [series(&[("pod", "a")], &many), series(&[("pod", "b")], &[3.0])];
+        let text = courses(&all, (0.0, 99.0), Some(40));
+        let want = "LAST  MIN  MAX  pod  COURSE\n  99    0   99  a    ▁▁▂▂▃▃▃▄▄▅▅▅▆▆▇▇▇██\n   3    3    3  b    ▁\n";
         assert_eq!(text, want);
+        assert_eq!(text.lines().map(|line| line.chars().count()).max(), Some(40));
+        // Where there are few moments the course is short, without holes.
+        let few = [series(&[], &[0.0, 7.0, 3.5])];
+        assert_eq!(courses(&few, (0.0, 2.0), Some(80)), "LAST  MIN  MAX  COURSE\n 3.5    0    7  ▁█▅\n");
     }
 }

@@ -17,6 +17,8 @@ const NOW_SLACK: Duration = Duration::from_secs(60);
 const INSTANT_SAMPLES_MAX: u64 = 10_000_000;
 /// How many samples a query over a range may look at; a tick waits for one piece of it.
 const RANGE_SAMPLES_MAX: u64 = 100_000_000;
+/// How many samples a result may have.
+const RESULT_SAMPLES_MAX: u64 = 5_000_000;
 /// How many series are looked through for a list of series, those that several selectors look at counted again.
 const SERIES_LOOKS_MAX: usize = 20_000_000;
 
@@ -95,7 +97,8 @@ impl RunningQuery {
 
 impl Query {
     fn options(&self, samples_max: u64) -> Options {
-        Options { samples_max, lookback: self.lookback.unwrap_or(LOOKBACK), ..Options::default() }
+        let lookback = self.lookback.unwrap_or(LOOKBACK);
+        Options { samples_max, result_samples_max: RESULT_SAMPLES_MAX, lookback, ..Options::default() }
     }
 }
 
@@ -127,6 +130,7 @@ impl Evaluator {
         let Some(mut range) = running.range.take() else {
             let options = running.query.options(INSTANT_SAMPLES_MAX);
             let answer = query_at(expr, &self.store, moments.start, &options, is_given_up);
+            let answer = answer.and_then(|answer| if_not_too_large(answer, expr));
             return QueryProgress::Done(answer.map(|answer| self.queried(answer, &running.query)));
         };
         match range.proceed(expr, &self.store, is_given_up, pauses) {
@@ -179,10 +183,23 @@ impl Evaluator {
         let behind = newest.map_or(Duration::ZERO, |newest| newest.since(at));
         let asked = if behind > NOW_SLACK { reach.saturating_add(behind) } else { reach };
         (asked > kept).then(|| {
-            let (asked, kept) = (format_duration(asked), format_duration(kept));
+            // Of a moment of now the milliseconds tell nobody anything.
+            let whole = Duration::from_secs(asked.as_secs().saturating_add(u64::from(asked.subsec_nanos() > 0)));
+            let (asked, kept) = (format_duration(whole), format_duration(kept));
             format!("`{text}` is asked for {asked} back, and may be kept for no more than {kept}")
         })
     }
+}
+
+/// A range as a whole, as `up[1h]`, may be large.
+fn if_not_too_large(answer: Answer, expr: &Expr) -> Result<Answer, EvalError> {
+    let Value::Matrix(series) = &answer.value else { return Ok(answer) };
+    let samples: usize = series.iter().map(|it| it.samples.len() + it.histograms.len()).sum();
+    if samples as u64 <= RESULT_SAMPLES_MAX {
+        return Ok(answer);
+    }
+    let what = format!("the result has more than {RESULT_SAMPLES_MAX} samples");
+    Err(EvalError { span: expr.span, what, detail: None })
 }
 
 fn not_whole(matchers: &[Matcher]) -> String {

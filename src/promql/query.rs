@@ -30,6 +30,8 @@ const MOMENT_MAX_MS: i64 = 1_000_000_000_000_000_000;
 pub struct Options {
     /// How many samples the evaluation may look at.
     pub samples_max: u64,
+    /// How many samples the result over a range may have.
+    pub result_samples_max: u64,
     /// Whether metric names are dropped at the end of the query instead of by each function and operator, so that a label
     /// can be made of a name that is dropped (`promql-delayed-name-removal`).
     pub delays_name_removal: bool,
@@ -47,6 +49,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             samples_max: SAMPLES_MAX,
+            result_samples_max: SAMPLES_MAX,
             delays_name_removal: false,
             reads_start_timestamps: false,
             subquery_step: None,

@@ -22,6 +22,8 @@ pub struct RangeQuery {
     options: Options,
     samples_left: u64,
     series_left: u64,
+    /// How many samples the result may have besides those that it has.
+    result_left: u64,
     /// What selectors that the store was not told of found, and in which state of its series.
     found: (u64, HashMap<Vec<Matcher>, Arc<[SeriesId]>>),
     gathering: Gathering,
@@ -46,7 +48,8 @@ impl RangeQuery {
         let notes = if options.annotates { Annotations::default() } else { Annotations::muted() };
         let (next, samples_left, series_left) = (moments.start, options.samples_max, options.samples_max);
         let (found, gathering) = ((0, HashMap::new()), Gathering::default());
-        Ok(Self { moments, next, options, samples_left, series_left, found, gathering, notes })
+        let result_left = options.result_samples_max;
+        Ok(Self { moments, next, options, samples_left, series_left, result_left, found, gathering, notes })
     }
 
     /// Evaluates the expression, which is the one that this was made of, at one moment after the other, until `pauses` says
@@ -76,6 +79,9 @@ impl RangeQuery {
                     self.gathering.add(item, at, expr.span)?;
                 }
                 Outcome::Vector(items) => {
+                    let most = self.options.result_samples_max;
+                    let too_many = || EvalError::new(expr.span, format!("the result has more than {most} samples"));
+                    self.result_left = self.result_left.checked_sub(items.len() as u64).ok_or_else(too_many)?;
                     for item in items {
                         self.gathering.add(item, at, expr.span)?;
                     }
@@ -163,6 +169,18 @@ mod tests {
         };
         assert_eq!(run(12), Ok(12));
         assert_eq!(run(11).unwrap_err().what, "the expression looks at more than 11 samples");
+    }
+
+    #[test]
+    fn the_result_is_bounded() {
+        let store = store(&[("a", "0 1 2 3 4 5"), ("b", "0 1 2 3 4 5")]);
+        let expr = parse("{__name__=~'.+'}").unwrap();
+        let run = |result_samples_max: u64| {
+            let options = Options { result_samples_max, ..Options::default() };
+            query(&expr, &store, moments(5), &options).map(|_| ())
+        };
+        assert_eq!(run(12), Ok(()));
+        assert_eq!(run(11).unwrap_err().what, "the result has more than 11 samples");
     }
 
     #[test]

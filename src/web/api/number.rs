@@ -75,12 +75,22 @@ impl Serialize for Lasting {
     }
 }
 
+/// A sample's value. It becomes a text only when it is written: there may be millions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SampleText(f64);
+
+impl Serialize for SampleText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&sample_value(self.0))
+    }
+}
+
 /// A sample: its moment and its value.
-pub(super) type Point = (Seconds, String);
+pub(super) type Point = (Seconds, SampleText);
 
 /// A value at a moment.
 pub(super) fn point(at: Timestamp, value: f64) -> Point {
-    (Seconds(at), sample_value(value))
+    (Seconds(at), SampleText(value))
 }
 
 #[cfg(test)]

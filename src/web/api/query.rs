@@ -13,14 +13,13 @@ use tokio::sync::oneshot;
 
 use crate::clock::Stopwatch;
 use crate::evaluator::{Queried, Query};
-use crate::model::Timestamp;
 use crate::promql::{self, Annotations, Expr, MOMENTS_MAX, Moments, ParseError, Severity};
 use crate::web::{Unanswered, Web, WebRequest};
 
 use super::ApiError;
 use super::envelope::{Answer, nothing};
 use super::parameters::Parameters;
-use super::query_data::{QueryData, Stats, data_of};
+use super::query_data::{Stats, data_of};
 
 /// How long a query may take, waiting for its turn included, unless its `timeout` says less.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,7 +47,7 @@ impl Asking {
 }
 
 /// Evaluates the expression of the parameter `query` at a moment.
-pub(super) async fn query(State(web): State<Arc<Web>>, parameters: Parameters) -> Result<Answer<QueryData>, ApiError> {
+pub(super) async fn query(State(web): State<Arc<Web>>, parameters: Parameters) -> Result<Response, ApiError> {
     let at = parameters.moment("time")?.unwrap_or_else(|| web.clock.now());
     let asking = Asking::of(&parameters)?;
     let source = parameters.get("query").unwrap_or_default();
@@ -57,10 +56,7 @@ pub(super) async fn query(State(web): State<Arc<Web>>, parameters: Parameters) -
 }
 
 /// Evaluates it at every moment of a range.
-pub(super) async fn query_range(
-    State(web): State<Arc<Web>>,
-    parameters: Parameters,
-) -> Result<Answer<QueryData>, ApiError> {
+pub(super) async fn query_range(State(web): State<Arc<Web>>, parameters: Parameters) -> Result<Response, ApiError> {
     let moments = moments(&parameters)?;
     let asking = Asking::of(&parameters)?;
     let source = parameters.get("query").unwrap_or_default();
@@ -118,7 +114,7 @@ async fn answer(
     (expr, source): (Expr, &str),
     moments: Moments,
     Asking { limit, timeout, lookback, stats }: Asking,
-) -> Result<Answer<QueryData>, ApiError> {
+) -> Result<Response, ApiError> {
     let late = || ApiError::timeout("query timed out in expression evaluation");
     if timeout.is_zero() {
         return Err(late());
@@ -139,20 +135,20 @@ async fn answer(
     })?;
     warnings.extend(shown(&annotations, Severity::Warning, source));
     let infos = shown(&annotations, Severity::Info, source);
-    let at: Timestamp = moments.start;
-    // A large result takes its time, and others wait for the runtime.
-    let building = tokio::task::spawn_blocking(move || {
-        let data = data_of(value, at, limit, &mut warnings);
-        (data, warnings)
-    });
-    let (mut data, mut warnings) = building.await.map_err(|_| ApiError::internal("the result cannot be written"))?;
-    if let Some(stats) = stats {
-        if !matches!(stats.as_str(), "true" | "all") {
-            warnings.push(format!("value {stats:?} for parameter \"stats\" is deprecated, use \"true\" or \"all\""));
+    let at = moments.start;
+    let stats = stats.map(|asked| {
+        if !matches!(asked.as_str(), "true" | "all") {
+            warnings.push(format!("value {asked:?} for parameter \"stats\" is deprecated, use \"true\" or \"all\""));
         }
-        data.stats = Some(Stats::new(took, stopwatch.elapsed(), samples));
-    }
-    Ok(Answer { data, warnings, infos })
+        Stats::new(took, stopwatch.elapsed(), samples)
+    });
+    // A large result takes its time, and others wait for the runtime.
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut data = data_of(value, at, limit, &mut warnings);
+        data.stats = stats;
+        Answer { data, warnings, infos }.into_response()
+    });
+    writing.await.map_err(|_| ApiError::internal("the result cannot be written"))
 }
 
 /// Annotations of a kind, and how many more there are.

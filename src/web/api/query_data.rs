@@ -23,8 +23,7 @@ pub(super) struct QueryData {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum QueryResult {
-    One(Point),
-    Text((Seconds, String)),
+    One((Seconds, String)),
     Vector(Vec<VectorElement>),
     Matrix(Vec<MatrixElement>),
 }
@@ -107,7 +106,7 @@ impl Stats {
 pub(super) fn data_of(value: Value, at: Timestamp, limit: Option<usize>, warnings: &mut Vec<String>) -> QueryData {
     let (result_type, result) = match value {
         Value::Scalar(value) => ("scalar", QueryResult::One((Seconds(at), scalar_value(value)))),
-        Value::String(text) => ("string", QueryResult::Text((Seconds(at), text))),
+        Value::String(text) => ("string", QueryResult::One((Seconds(at), text))),
         Value::Vector(mut elements) => {
             cut(&mut elements, limit, warnings);
             let elements = elements.into_iter().map(|element| VectorElement {
