@@ -22,10 +22,10 @@ RULES = """groups:
       - record: job:m:sum
         expr: sum by (job) (m)
       - record: job:m:rate
-        expr: sum by (job) (rate(c[95s500ms]))
+        expr: sum by (job) (rate(c[95s550ms]))
         labels: {kind: rate}
       - record: job:m:max
-        expr: max_over_time(job:m:sum[3m5s500ms:])
+        expr: max_over_time(job:m:sum[3m5s550ms:])
   - name: second
     rules:
       - alert: High
@@ -47,10 +47,10 @@ RULES = """groups:
 
 EXPRESSIONS = [
     "m", "c", "job:m:sum", "job:m:rate", "job:m:max", "ALERTS", "ALERTS_FOR_STATE", "timestamp(m)", "time()",
-    "sum without (pod) (m)", "rate(c[95s500ms])", "increase(c[4m5s500ms])", "m > bool 3", "topk(1, m)", "count_values('v', m)",
-    "m offset 1m", "m @ 60", "max_over_time(m[2m5s500ms])", "min_over_time(job:m:sum[2m5s500ms:20s])", "absent(m)", "count(m != scalar(m))",
-    "quantile(0.3, m)", "job:m:sum * on (job) group_left () job:m:max", "changes(m[3m5s500ms])", "count(m) or vector(0)",
-    "last_over_time(m[2m5s500ms])", "deriv(c[3m5s500ms])",
+    "sum without (pod) (m)", "rate(c[95s550ms])", "increase(c[4m5s550ms])", "m > bool 3", "topk(1, m)", "count_values('v', m)",
+    "m offset 1m", "m @ 60", "max_over_time(m[2m5s550ms])", "min_over_time(job:m:sum[2m5s550ms:20s])", "absent(m)", "count(m != scalar(m))",
+    "quantile(0.3, m)", "job:m:sum * on (job) group_left () job:m:max", "changes(m[3m5s550ms])", "count(m) or vector(0)",
+    "last_over_time(m[2m5s550ms])", "deriv(c[3m5s550ms])",
 ]
 
 
@@ -87,7 +87,7 @@ class Test:
 
     def __init__(self, rng, number):
         self.name = f"t{number}"
-        self.interval = rng.choice(["15s100ms", "30s100ms", "1m100ms", "7s100ms"])
+        self.interval = rng.choice(["15s101ms", "30s101ms", "1m101ms", "7s101ms"])
         self.series = []
         for name in ("m", "c"):
             for job in ("a", "b"):
